@@ -1,0 +1,19 @@
+# The two commands of the README. Each makes the virtual environment it needs.
+
+PYTHON ?= python3
+# A CPU-only build of torch, taken where pip finds one; elsewhere pip chooses.
+CPU_TORCH ?= torch==2.13.0+cpu
+BIN := .venv/bin
+
+.PHONY: demo test
+demo: .venv/installed
+	$(BIN)/python -m lyapsk demo
+
+test: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --doctest-modules lyapsk tests
+
+.venv/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet "$(CPU_TORCH)" || echo "No $(CPU_TORCH) at hand: pip chooses a build of torch."
+	$(BIN)/python -m pip install --quiet --editable ".[plots,test]"
+	touch $@
