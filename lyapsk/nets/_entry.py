@@ -1,0 +1,113 @@
+"""The function that users call."""
+
+from ..exceptions import NumericalError
+from ._options import Options
+from ._problem import pose
+from ._solve import solve
+
+
+def lyapunov_spectrum(
+    model,
+    sequences=None,
+    *,
+    layer=None,
+    initial_state=None,
+    n_steps=None,
+    n_exponents=None,
+    warmup=0,
+    method="auto",
+    dtype="float64",
+    device=None,
+    keep=(),
+    random_state=None,
+):
+    """Lyapunov exponents of a recurrent network along driving sequences.
+
+    The network's own forward is run on ``sequences`` in eval mode, and what reaches its recurrent
+    layer (after embedding, scaling and padding, with the initial state that the module passes in)
+    drives the layer's full state: ``h`` of all layers, for LSTM ``(h, c)`` of all layers. An
+    orthonormal frame is pushed along, ``J_t Q_{t-1} = Q_t R_t``; the exponents are the means of
+    ``log abs diag R_t`` over steps and sequences. The model is left as it was.
+
+    Parameters
+    ----------
+    model : skorch net, torch.nn.Module, recurrent layer, or callable
+        An initialised or fitted net; a module with a ``torch.nn.RNN``, ``GRU`` or ``LSTM``; such
+        a layer itself; or a function ``step(state, x) -> state`` of torch operations that takes
+        one state (n,) and one input (n_inputs,), for maps without inputs ``step(state)``.
+    sequences : array-like or whatever the model's forward takes
+        The driving sequences. For a bare layer or a step function always (n_sequences, n_steps,
+        n_inputs).
+    layer : str, optional
+        Name of the recurrent layer, where the module has several.
+    initial_state : array-like of shape (n_sequences, n), optional
+        Full states to start from: for each layer ``h``, for LSTM ``h`` then ``c``. By default
+        where the model's own forward starts.
+    n_steps : int, optional
+        Length of the trajectories. Shorter than the sequences, it cuts them; longer, it joins as
+        many sequences end to end as each trajectory needs, starting over when they run out. By
+        default the sequences' own length.
+    n_exponents : int, optional
+        Number ``k`` of leading exponents; by default all ``n``.
+    warmup : int, default=0
+        Steps at the start of each trajectory that align state and frame and are left out of the
+        mean.
+    method : {"auto", "qr"}, default="auto"
+        How the frame is kept from collapsing: QR factorisation at every step.
+    dtype : {"float64", "float32"} or torch.dtype, default="float64"
+        Of the whole computation, whatever the type of the weights.
+    device : str or torch.device, optional
+        By default a GPU where there is one, otherwise the CPU.
+    keep : collection of {"growth", "frames"}, default=()
+        What to keep of every step.
+    random_state : int, RandomState or None, default=None
+        Seeds the initial frame. None stands for one fixed frame.
+
+    Returns
+    -------
+    LyapunovSpectrum
+
+    Raises
+    ------
+    InvalidInputError, InvalidTypeError, RecurrentLayerError, NotInitializedNetError
+        Before any long computation, naming the argument, its value and what is allowed.
+    NumericalError
+        If the network's state overflows, naming sequence and step.
+
+    See Also
+    --------
+    LyapunovSpectrumTransformer : The same for many networks, as features.
+
+    References
+    ----------
+    Benettin, Galgani, Giorgilli, Strelcyn (1980), Meccanica 15, 9.
+    Vogt, Puelma Touzel, Shlizerman, Lajoie (2022), "On Lyapunov Exponents for RNNs",
+    arXiv 2006.14123.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from lyapsk import lyapunov_spectrum
+    >>> _ = torch.manual_seed(0)
+    >>> layer = torch.nn.LSTM(input_size=2, hidden_size=3)
+    >>> spectrum = lyapunov_spectrum(layer, torch.randn(4, 50, 2))
+    >>> spectrum.exponents.shape
+    (6,)
+    >>> spectrum.n_positive
+    0
+    """
+    options = Options.checked(
+        n_exponents=n_exponents,
+        n_steps=n_steps,
+        warmup=warmup,
+        method=method,
+        dtype=dtype,
+        device=device,
+        keep=keep,
+        random_state=random_state,
+    )
+    problem = pose(model, sequences, options, layer=layer, initial_state=initial_state)
+    (result,) = solve([problem], options)
+    if isinstance(result, NumericalError):
+        raise result
+    return result

@@ -1,0 +1,75 @@
+"""Find the module behind a model, and the recurrent layer in it."""
+
+import torch
+from skorch import NeuralNet
+from torch import nn
+
+from ..exceptions import InvalidTypeError, NotInitializedNetError, RecurrentLayerError
+from ..tangent import dynamics_of, is_recurrent
+
+
+def module_of(model):
+    """The ``nn.Module`` of a skorch net, or the module itself.
+
+    Raises
+    ------
+    NotInitializedNetError
+        If a net was never initialised.
+    InvalidTypeError
+        If ``model`` is neither a net nor a module.
+    """
+    if isinstance(model, NeuralNet):
+        if not getattr(model, "initialized_", False):
+            raise NotInitializedNetError(
+                f"model: this {type(model).__name__} was never initialised, so it has no weights. "
+                "Call net.initialize() to look at it before training, or net.fit(X, y)."
+            )
+        return model.module_
+    if isinstance(model, nn.Module):
+        return model
+    raise InvalidTypeError(
+        f"model: got {_described(model)}. It must be an initialised skorch net, a torch module "
+        "with a recurrent layer, a recurrent layer, or a function step(state, x) -> state."
+    )
+
+
+def find_layer(module, name=None):
+    """The recurrent layer of a module.
+
+    Parameters
+    ----------
+    module : nn.Module
+    name : str, optional
+        Its name among ``module.named_modules()``, where there are several.
+
+    Raises
+    ------
+    RecurrentLayerError
+        If there is none, more than one and no name, or none of that name.
+    """
+    layers = {n: m for n, m in module.named_modules() if is_recurrent(m)}
+    found = ", ".join(repr(n) for n in layers)
+    if not layers:
+        raise RecurrentLayerError(
+            f"model: {type(module).__name__} has no recurrent layer. It must hold a "
+            "torch.nn.RNN, GRU or LSTM as a submodule."
+        )
+    if name is not None and name not in layers:
+        raise RecurrentLayerError(f"layer: got {name!r}. It must be one of {found}.")
+    if name is None and len(layers) > 1:
+        raise RecurrentLayerError(
+            f"model: {type(module).__name__} has {len(layers)} recurrent layers: {found}. "
+            f"Say which one to follow, for example layer={next(iter(layers))!r}."
+        )
+    return layers[next(iter(layers)) if name is None else name]
+
+
+def _described(model):
+    text = repr(model)
+    return f"{type(model).__name__} {text if len(text) < 60 else text[:57] + '...'}"
+
+
+def state_size(model, layer=None):
+    """Size of the full state of a model's recurrent layer."""
+    found = find_layer(module_of(model), layer)
+    return dynamics_of(found, dtype=torch.float32, device=torch.device("cpu")).state_size

@@ -1,0 +1,87 @@
+"""Spectra of many networks: in batches, in parallel, cached, none lost to another's failure."""
+
+from joblib import Parallel, delayed
+from sklearn.utils.validation import check_memory
+from tqdm.auto import tqdm
+
+from ..exceptions import LyapskError
+from ._problem import pose
+from ._solve import batches, solve
+
+
+def many_spectra(
+    networks, sequences, options, *, layer=None, n_jobs=None, memory=None, strict=True, verbose=0
+):
+    """Spectra of a list of networks.
+
+    Parameters
+    ----------
+    networks : list
+    sequences : whatever the networks' own forward takes
+    options : Options
+    layer : str, optional
+    n_jobs : int, optional
+        Processes, as in joblib.
+    memory : str or joblib.Memory, optional
+        Where each network's spectrum is cached; networks then run one by one.
+    strict : bool, default=True
+        Whether to raise the first error, before any long computation where that can be.
+    verbose : int, default=0
+        Above 0, progress is shown of what takes longer than two seconds.
+
+    Returns
+    -------
+    list of LyapunovSpectrum or LyapskError
+        In the order of ``networks``; each error names its network's position.
+    """
+    results = []
+    for index, network in enumerate(_progress(networks, "recording networks", verbose)):
+        results.append(_attempt(pose, network, sequences, options, layer=layer))
+        results[index] = _named(index, results[index], strict)
+    posed = [index for index, result in enumerate(results) if not failed(result)]
+    solved = _solve_all([results[i] for i in posed], options, n_jobs, memory, verbose)
+    for index, result in zip(posed, solved, strict=True):
+        results[index] = _named(index, result, strict)
+    return results
+
+
+def failed(result):
+    """Whether a result is an error instead of a spectrum."""
+    return isinstance(result, LyapskError)
+
+
+def _solve_all(problems, options, n_jobs, memory, verbose):
+    """Solve batch by batch; a cached problem is a batch of its own."""
+    run = solve if memory is None else check_memory(memory).cache(solve)
+    members = [[i] for i in range(len(problems))] if memory else list(batches(problems, options))
+    calls = (delayed(run)([problems[i] for i in batch], options) for batch in members)
+    done = Parallel(n_jobs=n_jobs, return_as="generator")(calls)
+    results = [None] * len(problems)
+    with _progress(None, "taking spectra", verbose, total=len(problems)) as bar:
+        for batch, spectra in zip(members, done, strict=True):
+            for index, spectrum in zip(batch, spectra, strict=True):
+                results[index] = spectrum
+            bar.update(len(batch))
+    return results
+
+
+def _attempt(function, *args, **kwargs):
+    try:
+        return function(*args, **kwargs)
+    except LyapskError as error:
+        return error
+
+
+def _named(index, result, strict):
+    """Put a network's position in front of its error, and raise it where that is asked for."""
+    if not failed(result):
+        return result
+    named = type(result)(f"network {index}: {result}")
+    named.__cause__ = result.__cause__
+    if strict:
+        raise named
+    return named
+
+
+def _progress(iterable, what, verbose, **kwargs):
+    return tqdm(iterable, desc=what, unit="network", delay=2, disable=not verbose, **kwargs)

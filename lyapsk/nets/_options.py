@@ -1,0 +1,104 @@
+"""How a spectrum is to be computed, checked before anything runs."""
+
+from dataclasses import dataclass
+from numbers import Integral
+
+import torch
+from sklearn.utils import check_random_state
+
+from ..exceptions import InvalidInputError
+
+METHODS = ("auto", "qr")
+KEPT = ("growth", "frames")
+DTYPES = {"float64": torch.float64, "float32": torch.float32}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Checked arguments that ``lyapunov_spectrum`` and the transformer share; see there."""
+
+    n_exponents: int | None
+    n_steps: int | None
+    warmup: int
+    method: str
+    dtype: torch.dtype
+    device: torch.device
+    keep: tuple
+    seed: int
+    batch_size: int | None
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        n_exponents=None,
+        n_steps=None,
+        warmup=0,
+        method="auto",
+        dtype="float64",
+        device=None,
+        keep=(),
+        random_state=None,
+        batch_size=None,
+    ):
+        """Options from arguments as users give them.
+
+        Raises
+        ------
+        InvalidInputError
+            Naming the argument, its value and what is allowed.
+        """
+        keep = (keep,) if isinstance(keep, str) else tuple(keep)
+        for kept in keep:
+            _check_choice("keep", kept, KEPT)
+        _check_choice("method", method, METHODS)
+        _check_choice("dtype", DTYPES.get(dtype, dtype), DTYPES.values())
+        _check_count("warmup", warmup, least=0)
+        return cls(
+            n_exponents=_check_count("n_exponents", n_exponents, none="the whole spectrum"),
+            n_steps=_check_count("n_steps", n_steps, none="the sequences' own length"),
+            warmup=warmup,
+            method=method,
+            dtype=DTYPES.get(dtype, dtype),
+            device=_usable_device(device),
+            keep=keep,
+            seed=_seed(random_state),
+            batch_size=_check_count("batch_size", batch_size, none="what fits in memory"),
+        )
+
+
+def _check_count(name, value, *, least=1, none=None):
+    if value is None and none:
+        return None
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        otherwise = f", or None for {none}" if none else ""
+        raise InvalidInputError(
+            f"{name}: got {value!r}. It must be a whole number of at least {least}{otherwise}."
+        )
+    return int(value)
+
+
+def _check_choice(name, value, allowed):
+    if value not in list(allowed):
+        choices = " or ".join(map(repr, allowed))
+        raise InvalidInputError(f"{name}: got {value!r}. It must be {choices}.")
+
+
+def _usable_device(device):
+    """``device``, or a GPU where there is one."""
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise InvalidInputError(
+            f"device: got {device!r}, which cannot be used here: {error}. It must be None, 'cpu', "
+            "or a device that torch finds on this machine."
+        ) from error
+
+
+def _seed(random_state):
+    """Seed of the initial frame; always the same where ``random_state`` is None."""
+    if random_state is None:
+        return 0
+    return int(check_random_state(random_state).randint(2**31 - 1))

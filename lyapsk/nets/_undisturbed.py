@@ -1,0 +1,59 @@
+"""Leave a model and the random generators as they were."""
+
+import random
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+
+
+@contextmanager
+def undisturbed(model):
+    """Within the block, modules are in eval mode and no gradients are recorded.
+
+    Afterwards, also after an error, modes, buffers and the generators of torch, numpy and Python
+    are as before.
+
+    Parameters
+    ----------
+    model : nn.Module or initialised skorch net
+    """
+    modules = [m for root in _roots(model) for m in root.modules()]
+    modes = [m.training for m in modules]
+    buffers = [(b, b.clone()) for m in modules for b in m.buffers(recurse=False)]
+    try:
+        with _same_generators(), torch.no_grad():
+            for module in modules:
+                module.training = False
+            yield
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode
+        for buffer, before in buffers:
+            buffer.copy_(before)
+
+
+@contextmanager
+def _same_generators():
+    torch_state, cuda_states = torch.get_rng_state(), _cuda_states()
+    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
+    try:
+        yield
+    finally:
+        torch.set_rng_state(torch_state)
+        if cuda_states:
+            torch.cuda.set_rng_state_all(cuda_states)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        random.setstate(python_state)
+
+
+def _cuda_states():
+    return torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+
+
+def _roots(model):
+    if isinstance(model, NeuralNet):
+        names = [*model._modules, *model._criteria]
+        return [getattr(model, f"{name}_") for name in names]
+    return [model]

@@ -1,0 +1,59 @@
+"""What a stack asks of the recurrent layers that it is made of."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields, is_dataclass, replace
+
+import torch
+
+from ._gates import Gates
+
+
+def concatenate(parts):
+    """Join equal-shaped holders of weights along their networks."""
+    first = parts[0]
+    if torch.is_tensor(first):
+        return torch.cat(parts)
+    if is_dataclass(first):
+        columns = {f.name: [getattr(part, f.name) for part in parts] for f in fields(first)}
+        return replace(first, **{name: concatenate(column) for name, column in columns.items()})
+    return first
+
+
+@dataclass(frozen=True)
+class Cell(ABC):
+    """One recurrent layer: its state starts with its output ``h``.
+
+    Attributes
+    ----------
+    recurrent, input : Gates
+        The maps of ``h_{t-1}`` and of ``x_t`` in front of the gates.
+    """
+
+    recurrent: Gates
+    input: Gates
+
+    @property
+    def n_networks(self):
+        return self.recurrent.weight.shape[0]
+
+    @property
+    def output_size(self):
+        """Entries of ``h``, the part of the state that the next layer sees."""
+        return self.recurrent.weight.shape[-1]
+
+    @property
+    def state_size(self):
+        """Entries of the layer's full state."""
+        return self.output_size
+
+    @property
+    def shape(self):
+        """Hashable; cells of equal shape may run as one batch."""
+        return (type(self), *self.recurrent.weight.shape[1:])
+
+    @abstractmethod
+    def linearize(self, state, x):
+        """Return ``s_t`` and ``push(tangents, input_tangents=None)``.
+
+        ``push`` maps tangents of ``s_{t-1}`` and of ``x_t`` to tangents of ``s_t``.
+        """

@@ -1,0 +1,48 @@
+"""What the frame iteration asks of a one-step map."""
+
+from abc import ABC, abstractmethod
+
+
+class Dynamics(ABC):
+    """One-step map ``s_t = F(s_{t-1}, x_t)`` of ``n_networks`` networks of one shape.
+
+    Arrays carry the networks in front: states are (n_networks, n_sequences, n), inputs are
+    (n_networks, n_sequences, n_inputs), and a frame ``Q`` (n, k) is held by its columns as
+    tangent vectors (n_networks, n_sequences, k, n), so that each is one run of memory.
+
+    Attributes
+    ----------
+    n_networks : int
+    state_size : int
+        The number ``n`` of entries of the full state.
+    """
+
+    n_networks: int
+    state_size: int
+
+    @property
+    @abstractmethod
+    def shape(self):
+        """Hashable; dynamics of equal shape may be joined by ``concatenate``."""
+
+    @classmethod
+    @abstractmethod
+    def concatenate(cls, parts):
+        """Join the networks of dynamics of one ``shape``."""
+
+    @abstractmethod
+    def linearize(self, state, x):
+        """Take one step and return it with its derivative.
+
+        Parameters
+        ----------
+        state : Tensor of shape (n_networks, n_sequences, n)
+        x : Tensor of shape (n_networks, n_sequences, n_inputs), or None
+
+        Returns
+        -------
+        state : Tensor of shape (n_networks, n_sequences, n)
+            ``s_t``.
+        push : callable
+            Maps tangents ``v`` (n_networks, n_sequences, k, n) to ``J_t v``, same shape.
+        """

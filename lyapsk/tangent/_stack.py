@@ -1,0 +1,67 @@
+"""Stacked layers as one dynamical system."""
+
+import torch
+
+from ._cell import concatenate
+from ._dynamics import Dynamics
+
+
+class Stack(Dynamics):
+    """Layers in which each reads the new output of the one below.
+
+    The state holds the layers' states one after the other, so that the Jacobian is block lower
+    triangular.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        From the lowest layer to the highest.
+    """
+
+    def __init__(self, cells):
+        self.cells = tuple(cells)
+
+    @property
+    def n_networks(self):
+        return self.cells[0].n_networks
+
+    @property
+    def input_size(self):
+        """Width of the inputs that the lowest layer takes."""
+        return self.cells[0].input.weight.shape[-1]
+
+    @property
+    def state_sizes(self):
+        """State entries of each layer, in the order in which the state holds them."""
+        return [cell.state_size for cell in self.cells]
+
+    @property
+    def state_size(self):
+        return sum(self.state_sizes)
+
+    @property
+    def shape(self):
+        return (self.input_size, *(cell.shape for cell in self.cells))
+
+    @classmethod
+    def concatenate(cls, stacks):
+        """Join the networks of stacks of one ``shape``."""
+        return cls(concatenate(layer) for layer in zip(*(s.cells for s in stacks), strict=True))
+
+    def linearize(self, state, x):
+        states, pushes = [], []
+        for cell, part in zip(self.cells, state.split(self.state_sizes, -1), strict=True):
+            part, push = cell.linearize(part, x)
+            x = part[..., : cell.output_size]
+            states.append(part)
+            pushes.append(push)
+
+        def push_all(tangents):
+            pushed, below = [], None
+            parts = tangents.split(self.state_sizes, -1)
+            for cell, push, part in zip(self.cells, pushes, parts, strict=True):
+                pushed.append(push(part, below))
+                below = pushed[-1][..., : cell.output_size]
+            return torch.cat(pushed, -1) if len(pushed) > 1 else pushed[0]
+
+        return torch.cat(states, -1), push_all
