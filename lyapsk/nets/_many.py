@@ -1,9 +1,13 @@
 """Spectra of many networks: in batches, in parallel, cached, none lost to another's failure."""
 
+from dataclasses import fields, is_dataclass
+
+import torch
 from joblib import Parallel, delayed
 from sklearn.utils.validation import check_memory
 from tqdm.auto import tqdm
 
+from .._version import __version__
 from ..exceptions import LyapskError
 from ._problem import pose
 from ._solve import batches, solve
@@ -52,8 +56,10 @@ def failed(result):
 
 def _solve_all(problems, options, n_jobs, memory, verbose):
     """Solve batch by batch; a cached problem is a batch of its own."""
-    run = solve if memory is None else check_memory(memory).cache(solve)
-    members = [[i] for i in range(len(problems))] if memory else list(batches(problems, options))
+    if memory is None:
+        run, members = solve, list(batches(problems, options))
+    else:
+        run, members = _cached(memory), [[index] for index in range(len(problems))]
     calls = (delayed(run)([problems[i] for i in batch], options) for batch in members)
     done = Parallel(n_jobs=n_jobs, return_as="generator")(calls)
     results = [None] * len(problems)
@@ -63,6 +69,27 @@ def _solve_all(problems, options, n_jobs, memory, verbose):
                 results[index] = spectrum
             bar.update(len(batch))
     return results
+
+
+def _cached(memory):
+    """``solve``, with results kept under weights, drive, options and version."""
+    kept = check_memory(memory).cache(_solve_known, ignore=["problems"])
+    return lambda problems, options: kept(_arrays(problems), __version__, options, problems)
+
+
+def _solve_known(key, version, options, problems):
+    return solve(problems, options)
+
+
+def _arrays(part):
+    """Nested tuples and arrays that say the same wherever the tensors lie in memory."""
+    if torch.is_tensor(part):
+        return part.cpu().numpy()
+    if is_dataclass(part):
+        return type(part).__name__, *(_arrays(getattr(part, f.name)) for f in fields(part))
+    if isinstance(part, list | tuple):
+        return tuple(_arrays(entry) for entry in part)
+    return part
 
 
 def _attempt(function, *args, **kwargs):

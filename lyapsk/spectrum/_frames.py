@@ -39,6 +39,6 @@ def orthonormalize(tangents):
     """
     Q, R = torch.linalg.qr(tangents.mT)
     diagonal = R.diagonal(dim1=-2, dim2=-1).abs()
-    noise = torch.linalg.vector_norm(R, dim=-2) * R.shape[-1] * torch.finfo(R.dtype).eps
+    noise = torch.linalg.vector_norm(R, dim=-2) * tangents.shape[-1] * torch.finfo(R.dtype).eps
     growth = diagonal.log().masked_fill(diagonal <= noise, -torch.inf)
     return Q.mT, growth

@@ -17,9 +17,6 @@ class Dynamics(ABC):
         The number ``n`` of entries of the full state.
     """
 
-    n_networks: int
-    state_size: int
-
     @property
     @abstractmethod
     def shape(self):

@@ -54,7 +54,7 @@ def dynamics_of(layer, *, dtype, device):
         recurrent = _gates(layer, "hh", suffix, n_gates, like)
         inputs = _gates(layer, "ih", suffix, n_gates, like)
         cells.append(make(layer, recurrent, inputs, suffix))
-    return Stack(cells)
+    return Stack(tuple(cells))
 
 
 def state_from_torch(layer, hx):

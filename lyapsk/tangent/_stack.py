@@ -1,25 +1,27 @@
 """Stacked layers as one dynamical system."""
 
+from dataclasses import dataclass
+
 import torch
 
 from ._cell import concatenate
 from ._dynamics import Dynamics
 
 
+@dataclass(frozen=True)
 class Stack(Dynamics):
     """Layers in which each reads the new output of the one below.
 
     The state holds the layers' states one after the other, so that the Jacobian is block lower
     triangular.
 
-    Parameters
+    Attributes
     ----------
-    cells : sequence of Cell
+    cells : tuple of Cell
         From the lowest layer to the highest.
     """
 
-    def __init__(self, cells):
-        self.cells = tuple(cells)
+    cells: tuple
 
     @property
     def n_networks(self):
@@ -46,7 +48,8 @@ class Stack(Dynamics):
     @classmethod
     def concatenate(cls, stacks):
         """Join the networks of stacks of one ``shape``."""
-        return cls(concatenate(layer) for layer in zip(*(s.cells for s in stacks), strict=True))
+        layers = zip(*(stack.cells for stack in stacks), strict=True)
+        return cls(tuple(concatenate(layer) for layer in layers))
 
     def linearize(self, state, x):
         states, pushes = [], []

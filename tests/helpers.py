@@ -1,0 +1,103 @@
+"""Layers, nets and independent computations that the tests share."""
+
+import numpy as np
+import torch
+from skorch import NeuralNetClassifier
+from torch import nn
+from torch.func import jacrev
+
+from lyapsk.tangent import state_from_torch
+
+LAYERS = {
+    "tanh": lambda: nn.RNN(3, 6),
+    "relu": lambda: nn.RNN(3, 6, nonlinearity="relu"),
+    "tanh-stacked": lambda: nn.RNN(3, 4, num_layers=2, batch_first=True),
+    "tanh-unbiased": lambda: nn.RNN(3, 6, bias=False),
+    "gru": lambda: nn.GRU(3, 5, batch_first=True),
+    "gru-stacked": lambda: nn.GRU(3, 4, num_layers=3, dropout=0.5),
+    "gru-unbiased": lambda: nn.GRU(3, 5, bias=False),
+    "lstm": lambda: nn.LSTM(3, 4),
+    "lstm-stacked": lambda: nn.LSTM(3, 3, num_layers=2, batch_first=True),
+    "lstm-unbiased": lambda: nn.LSTM(3, 4, bias=False),
+    "lstm-projected": lambda: nn.LSTM(3, 5, num_layers=2, proj_size=2),
+}
+
+
+def make_layer(name, *, gain=1.0, seed=0):
+    """A layer of the table in float64 and eval mode; ``gain`` multiplies its weights."""
+    torch.manual_seed(seed)
+    layer = LAYERS[name]().double().eval()
+    with torch.no_grad():
+        for weight in layer.parameters():
+            weight *= gain
+    return layer
+
+
+def hx_of(layer, state):
+    """What torch calls ``hx``, for one sequence, from its full state (n,)."""
+    n_units = layer.hidden_size
+    if not isinstance(layer, nn.LSTM):
+        return torch.stack(state.split(n_units)).unsqueeze(1)
+    sizes = [layer.proj_size or n_units, n_units] * layer.num_layers
+    blocks = state.split(sizes)
+    return torch.stack(blocks[::2]).unsqueeze(1), torch.stack(blocks[1::2]).unsqueeze(1)
+
+
+def torch_step(layer, state, x):
+    """One step of the full state, by torch's own forward: states (n,), inputs (n_inputs,)."""
+    _, hx = layer(x[None, None], hx_of(layer, state))
+    return state_from_torch(layer, hx)[0]
+
+
+def dense_jacobians(layer, inputs, state):
+    """Jacobians along one sequence (n_steps, n_inputs), by automatic differentiation."""
+    jacobians = []
+    for x in inputs:
+        jacobians.append(jacrev(lambda s, x=x: torch_step(layer, s, x))(state).detach())
+        state = torch_step(layer, state, x).detach()
+    return torch.stack(jacobians)
+
+
+def growth_of(jacobians, frame):
+    """Textbook iteration with numpy: ``log abs diag R_t``, (n_steps, k), from frame (n, k)."""
+    Q, growth = np.asarray(frame), []
+    for J in np.asarray(jacobians):
+        Q, R = np.linalg.qr(J @ Q)
+        with np.errstate(divide="ignore"):
+            growth.append(np.log(np.abs(np.diag(R))))
+    return np.array(growth)
+
+
+class Reader(nn.Module):
+    """Embedding, dropout and a recurrent layer: what users' modules look like."""
+
+    def __init__(self, kind=nn.GRU, n_units=5, n_tokens=7, n_classes=3):
+        super().__init__()
+        self.embedding = nn.Embedding(n_tokens, 4)
+        self.dropout = nn.Dropout(0.5)
+        self.recurrent = kind(4, n_units, batch_first=True)
+        self.readout = nn.Linear(n_units, n_classes)
+
+    def forward(self, tokens):
+        outputs, _ = self.recurrent(self.dropout(self.embedding(tokens)))
+        return self.readout(outputs[:, -1])
+
+
+def make_net(kind=nn.GRU, n_units=5, seed=0, **kwargs):
+    """An initialised skorch classifier over token sequences."""
+    torch.manual_seed(seed)
+    net = NeuralNetClassifier(
+        Reader,
+        module__kind=kind,
+        module__n_units=n_units,
+        criterion=nn.CrossEntropyLoss,
+        max_epochs=1,
+        verbose=0,
+        **kwargs,
+    )
+    return net.initialize()
+
+
+def tokens(n_sequences=4, n_steps=12, seed=0):
+    """Token sequences (n_sequences, n_steps) for ``Reader``."""
+    return np.random.default_rng(seed).integers(0, 7, (n_sequences, n_steps))

@@ -1,0 +1,281 @@
+"""``lyapunov_spectrum`` on what users have, and on what they get wrong."""
+
+import copy
+import pickle
+import random
+
+import numpy as np
+import pytest
+import torch
+from helpers import Reader, make_layer, make_net, tokens
+from skorch import NeuralNet, NeuralNetClassifier, NeuralNetRegressor
+from torch import nn
+
+from lyapsk import lyapunov_spectrum
+from lyapsk.exceptions import (
+    InvalidInputError,
+    InvalidTypeError,
+    NotInitializedNetError,
+    NumericalError,
+    RecurrentLayerError,
+)
+
+RNG = np.random.default_rng(0)
+SEQUENCES = RNG.normal(size=(3, 20, 3))
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
+def test_net_equals_its_layer_on_embedded_inputs(kind):
+    net, X = make_net(kind), tokens()
+    embedded = net.module_.embedding(torch.tensor(X)).detach()
+    expected = lyapunov_spectrum(net.module_.recurrent, embedded)
+    spectrum = lyapunov_spectrum(net, X)
+    np.testing.assert_allclose(spectrum.per_sequence, expected.per_sequence, atol=1e-12)
+
+
+def test_net_equals_its_module():
+    net, X = make_net(), tokens()
+    np.testing.assert_array_equal(
+        lyapunov_spectrum(net, X).exponents, lyapunov_spectrum(net.module_, X).exponents
+    )
+
+
+def test_more_sequences_than_one_batch_of_the_net():
+    X = tokens(n_sequences=7)
+    many, few = make_net(), make_net(iterator_valid__batch_size=3)
+    np.testing.assert_allclose(
+        lyapunov_spectrum(few, X).per_sequence, lyapunov_spectrum(many, X).per_sequence, atol=1e-12
+    )
+
+
+def test_layout_of_the_batch_does_not_matter():
+    first = nn.GRU(3, 4, batch_first=True)
+    second = nn.GRU(3, 4)
+    second.load_state_dict(first.state_dict())
+    for model in (nn.Sequential(first), nn.Sequential(second)):
+        x = torch.tensor(SEQUENCES)
+        x = x if model[0].batch_first else x.transpose(0, 1)
+        np.testing.assert_allclose(
+            lyapunov_spectrum(model, x).exponents,
+            lyapunov_spectrum(first, SEQUENCES.astype(np.float32)).exponents,
+            atol=1e-12,
+        )
+
+
+class Starting(nn.Module):
+    """Passes an initial state that depends on the sequence."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.recurrent = kind(3, 4, num_layers=2, batch_first=True)
+
+    def forward(self, x):
+        h = torch.tanh(x.sum((1, 2))).view(1, -1, 1).expand(2, -1, 4).contiguous()
+        hx = (h, 2 * h) if isinstance(self.recurrent, nn.LSTM) else h
+        return self.recurrent(x, hx)[0]
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
+def test_initial_state_is_the_one_that_the_module_passes(kind):
+    torch.manual_seed(0)
+    module = Starting(kind).double()
+    start = np.tanh(SEQUENCES.sum((1, 2)))[:, None] * np.ones(8)
+    if kind is nn.LSTM:
+        start = np.concatenate([start[:, :4], 2 * start[:, 4:]] * 2, axis=1)
+    expected = lyapunov_spectrum(module.recurrent, SEQUENCES, initial_state=start)
+    spectrum = lyapunov_spectrum(module, SEQUENCES)
+    np.testing.assert_allclose(spectrum.per_sequence, expected.per_sequence, atol=1e-12)
+    from_zero = lyapunov_spectrum(module.recurrent, SEQUENCES)
+    assert not np.allclose(spectrum.exponents, from_zero.exponents)
+
+
+class TwoInputs(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.recurrent = nn.GRU(3, 4, batch_first=True)
+
+    def forward(self, x, scale):
+        return self.recurrent(x * scale[:, None, None])[0]
+
+
+@pytest.mark.parametrize(
+    "net_kind", [None, NeuralNet, NeuralNetClassifier, NeuralNetRegressor], ids=str
+)
+def test_inputs_by_keyword(net_kind):
+    torch.manual_seed(0)
+    model = TwoInputs()
+    X = {"x": SEQUENCES.astype("float32"), "scale": np.array([1, 2, 3], dtype="float32")}
+    expected = lyapunov_spectrum(model.recurrent, X["x"] * X["scale"][:, None, None])
+    if net_kind is not None:
+        model = net_kind(model, criterion=nn.MSELoss).initialize()
+    np.testing.assert_allclose(
+        lyapunov_spectrum(model, X).exponents, expected.exponents, atol=1e-12
+    )
+    if net_kind is None:
+        np.testing.assert_allclose(
+            lyapunov_spectrum(model, (X["x"], X["scale"])).exponents, expected.exponents
+        )
+
+
+def test_doubles_reach_a_single_precision_net():
+    module = nn.Sequential(nn.GRU(3, 4, batch_first=True))
+    assert np.isfinite(lyapunov_spectrum(module, SEQUENCES).exponents).all()
+
+
+def test_everything_is_left_as_it_was():
+    net, X = make_net(), tokens()
+    net.module_.train()
+    net.module_.dropout.eval()
+    weights = copy.deepcopy(net.module_.state_dict())
+    modes = [m.training for m in net.module_.modules()]
+    before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
+    lyapunov_spectrum(net, X)
+    with pytest.raises(InvalidInputError, match="forward failed"):
+        lyapunov_spectrum(net, X + 100)
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert np.array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
+    assert before[2] == random.getstate()
+    assert modes == [m.training for m in net.module_.modules()]
+    assert all(p.grad is None and p.requires_grad for p in net.module_.parameters())
+    assert not net.module_.recurrent._forward_pre_hooks
+    for name, weight in net.module_.state_dict().items():
+        assert torch.equal(weight, weights[name])
+
+
+def test_net_can_be_trained_further_afterwards():
+    net, X = make_net(train_split=None), tokens()
+    lyapunov_spectrum(net, X)
+    net.partial_fit(X, np.array([0, 1, 2, 0]))
+    assert len(net.history) == 1
+
+
+def test_joined_sequences_are_one_long_sequence():
+    layer = make_layer("gru")
+    long = np.concatenate([SEQUENCES[0], SEQUENCES[1]])[None]
+    joined = lyapunov_spectrum(layer, SEQUENCES[:2], n_steps=40)
+    np.testing.assert_allclose(joined.exponents, lyapunov_spectrum(layer, long).exponents)
+    assert joined.per_sequence.shape == (1, 5)
+    again = np.concatenate([*SEQUENCES, SEQUENCES[0]])[None, :70]
+    more = lyapunov_spectrum(layer, SEQUENCES, n_steps=70)
+    np.testing.assert_allclose(more.exponents, lyapunov_spectrum(layer, again).exponents)
+    cut = lyapunov_spectrum(layer, SEQUENCES, n_steps=7)
+    np.testing.assert_allclose(cut.exponents, lyapunov_spectrum(layer, SEQUENCES[:, :7]).exponents)
+
+
+def test_warmup_leaves_out_the_first_steps():
+    layer = make_layer("lstm")
+    whole = lyapunov_spectrum(layer, SEQUENCES, keep="growth")
+    warm = lyapunov_spectrum(layer, SEQUENCES, warmup=5, keep=["growth", "frames"])
+    np.testing.assert_allclose(warm.growth, whole.growth[:, 5:])
+    assert warm.n_steps == 15
+    assert warm.frames.shape == (3, 15, 8, 8)
+    np.testing.assert_allclose(
+        np.swapaxes(warm.frames, -1, -2) @ warm.frames, np.broadcast_to(np.eye(8), (3, 15, 8, 8)),
+        atol=1e-12,
+    )  # fmt: skip
+    np.testing.assert_allclose(np.sort(warm.growth.mean((0, 1)))[::-1], warm.exponents)
+
+
+def test_result_pickles():
+    spectrum = pickle.loads(pickle.dumps(lyapunov_spectrum(make_layer("gru"), SEQUENCES)))
+    assert spectrum.exponents.shape == (5,)
+
+
+def exploding():
+    layer = nn.RNN(3, 2, nonlinearity="relu")
+    nn.init.constant_(layer.weight_hh_l0, 1e30)
+    return layer
+
+
+class TwoLayers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.GRU(3, 2), nn.LSTM(2, 2)
+
+    def forward(self, x):
+        return self.second(self.first(x)[0])[0]
+
+
+class Unused(nn.Module):
+    def __init__(self, times):
+        super().__init__()
+        self.recurrent, self.times = nn.GRU(3, 3), times
+
+    def forward(self, x):
+        for _ in range(self.times):
+            x = self.recurrent(x)[0]
+        return x
+
+
+def with_nan(layer):
+    with torch.no_grad():
+        layer.weight_hh_l0[0, 0] = float("nan")
+    return layer
+
+
+GRU = nn.GRU(3, 4)
+NAN_SEQUENCES = np.where(np.arange(180).reshape(3, 20, 3) == 100, np.nan, SEQUENCES)
+
+REFUSED = {
+    "never initialised": (NeuralNet(Reader, nn.MSELoss), {}, NotInitializedNetError, "initialize"),
+    "no recurrent layer": (nn.Sequential(nn.Linear(3, 2)), {}, RecurrentLayerError, "no recurrent"),
+    "two layers": (TwoLayers(), {}, RecurrentLayerError, "'first', 'second'.*layer='first'"),
+    "unknown layer": (TwoLayers(), {"layer": "third"}, RecurrentLayerError, "got 'third'.*'first'"),
+    "layer not reached": (Unused(0), {}, RecurrentLayerError, "0 times"),
+    "layer reached twice": (Unused(2), {}, RecurrentLayerError, "2 times"),
+    "not a model": (3, {}, InvalidTypeError, "model: got int 3"),
+    "nan weights": (with_nan(nn.GRU(3, 4)), {}, InvalidInputError, "weight_hh_l0.*not finite"),
+    "no sequences": (GRU, {"sequences": None}, InvalidInputError, "sequences: got None"),
+    "empty list": (GRU, {"sequences": []}, InvalidInputError, r"sequences: got \[\]"),
+    "zero steps": (GRU, {"sequences": SEQUENCES[:, :0]}, InvalidInputError, "3 sequences of 0"),
+    "zero steps in a module": (
+        nn.Sequential(GRU),
+        {"sequences": SEQUENCES[:, :0]},
+        InvalidInputError,
+        "sequences",
+    ),
+    "wrong width": (GRU, {"sequences": SEQUENCES[..., :2]}, InvalidInputError, r"\(3, 20, 2\)"),
+    "wrong width in a module": (
+        nn.Sequential(GRU),
+        {"sequences": SEQUENCES[..., :2]},
+        InvalidInputError,
+        "sequences: the module's own forward failed",
+    ),
+    "nan inputs": (GRU, {"sequences": NAN_SEQUENCES}, InvalidInputError, "sequence 1 at step 13"),
+    "n_exponents too large": (GRU, {"n_exponents": 5}, InvalidInputError, "n_exponents: got 5.*4"),
+    "n_exponents zero": (GRU, {"n_exponents": 0}, InvalidInputError, "n_exponents: got 0"),
+    "n_exponents not whole": (GRU, {"n_exponents": 2.5}, InvalidInputError, "n_exponents: got 2.5"),
+    "unknown method": (GRU, {"method": "svd"}, InvalidInputError, "method: got 'svd'.*'qr'"),
+    "unknown dtype": (GRU, {"dtype": "int8"}, InvalidInputError, "dtype: got 'int8'"),
+    "unknown device": (GRU, {"device": "toaster"}, InvalidInputError, "device: got 'toaster'"),
+    "unknown keep": (GRU, {"keep": ["all"]}, InvalidInputError, "keep: got 'all'"),
+    "warmup too long": (GRU, {"warmup": 20}, InvalidInputError, "warmup: got 20.*20 steps"),
+    "negative warmup": (GRU, {"warmup": -1}, InvalidInputError, "warmup: got -1"),
+    "zero n_steps": (GRU, {"n_steps": 0}, InvalidInputError, "n_steps: got 0"),
+    "wrong state": (GRU, {"initial_state": np.ones(3)}, InvalidInputError, r"initial_state.*\(3,"),
+    "map without state": (torch.tanh, {"sequences": None}, InvalidInputError, "initial_state"),
+    "map without n_steps": (
+        torch.tanh,
+        {"sequences": None, "initial_state": np.ones(2)},
+        InvalidInputError,
+        "n_steps: got None",
+    ),
+    "exploding": (exploding(), {}, NumericalError, "sequence 0 is not finite from step"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_with_argument_value_and_remedy(case):
+    model, arguments, error, message = REFUSED[case]
+    arguments = {"sequences": SEQUENCES, **arguments}
+    with pytest.raises(error, match=message):
+        lyapunov_spectrum(model, **arguments)
+
+
+def test_one_of_several_layers_by_name():
+    module = TwoLayers()
+    x = torch.tensor(SEQUENCES, dtype=torch.float32).transpose(0, 1)
+    spectrum = lyapunov_spectrum(module, x, layer="second")
+    between = module.first(x)[0].detach().transpose(0, 1)
+    expected = lyapunov_spectrum(module.second, between)
+    np.testing.assert_allclose(spectrum.exponents, expected.exponents, atol=1e-12)

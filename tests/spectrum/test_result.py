@@ -1,0 +1,85 @@
+"""What follows from exponents, on numbers worked out by hand."""
+
+import numpy as np
+import pytest
+import torch
+
+from lyapsk import LyapunovSpectrum, lyapunov_spectrum
+
+
+def spectrum_of(exponents):
+    exponents = np.array(exponents, dtype=float)
+    return LyapunovSpectrum(
+        exponents, np.zeros(len(exponents)), exponents[None], 10, len(exponents)
+    )
+
+
+@pytest.mark.parametrize(
+    ("exponents", "dimension"),
+    [
+        ([0.9, 0.0, -14.57], 2 + 0.9 / 14.57),
+        ([0.5, -0.25, -0.5], 2.5),
+        ([-0.1, -0.2], 0),
+        ([0.3, -0.1], 2),
+        ([0.3, -np.inf], 1),
+    ],
+)
+def test_kaplan_yorke_dimension(exponents, dimension):
+    assert spectrum_of(exponents).kaplan_yorke_dimension == pytest.approx(dimension)
+
+
+def test_entropy_rate_and_count_take_positive_exponents_only():
+    spectrum = spectrum_of([0.9, 0.2, 0.0, -3.0])
+    assert spectrum.entropy_rate == pytest.approx(1.1)
+    assert spectrum.n_positive == 2
+
+
+def switching(state, x):
+    """Grows by exp(x): the growth of each step is the input."""
+    return state * torch.exp(x)
+
+
+@pytest.mark.parametrize("n_sequences", [1, 3, 40])
+def test_standard_error_covers_the_truth(n_sequences):
+    rng = np.random.default_rng(0)
+    hits = []
+    for _ in range(60):
+        growth = rng.normal(-0.5, 1.0, size=(n_sequences, 64, 1))
+        spectrum = lyapunov_spectrum(switching, growth, initial_state=torch.ones(1))
+        assert spectrum.exponents[0] == pytest.approx(growth.mean())
+        hits.append(abs(spectrum.exponents[0] + 0.5) < 2 * spectrum.standard_error[0])
+    assert 0.85 < np.mean(hits) <= 1
+
+
+def test_standard_error_sees_correlation_in_time():
+    rng = np.random.default_rng(0)
+    slow = np.repeat(rng.normal(size=(1, 64, 1)), 16, axis=1)
+    fast = rng.normal(size=(1, 1024, 1))
+    errors = [
+        lyapunov_spectrum(switching, x, initial_state=torch.ones(1)).standard_error[0]
+        for x in (slow, fast)
+    ]
+    assert errors[0] > 2 * errors[1]
+
+
+def test_one_step_of_one_sequence_has_unknown_error():
+    spectrum = lyapunov_spectrum(switching, np.ones((1, 1, 1)), initial_state=torch.ones(1))
+    assert np.isposinf(spectrum.standard_error[0])
+
+
+def test_columns_of_per_sequence_follow_exponents():
+    def step(state, x):
+        return state * torch.exp(x)
+
+    growth = np.tile([-2.0, 1.0, -1.0], (2, 50, 1)) + np.arange(2)[:, None, None]
+    spectrum = lyapunov_spectrum(step, growth, initial_state=torch.ones(3), warmup=45)
+    np.testing.assert_allclose(spectrum.exponents, spectrum.per_sequence.mean(0))
+    assert (np.diff(spectrum.exponents) < 0).all()
+    np.testing.assert_allclose(spectrum.per_sequence[1] - spectrum.per_sequence[0], 1, atol=1e-9)
+
+
+def test_repr_says_what_matters():
+    text = repr(spectrum_of([0.9, -3.0]))
+    assert "2 of 2 exponents" in text
+    assert "0.9" in text
+    assert "nats per step" in text

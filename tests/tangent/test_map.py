@@ -1,0 +1,51 @@
+"""Step functions: differentiated right, however they are written."""
+
+import numpy as np
+import pytest
+import torch
+
+from lyapsk import lyapunov_spectrum
+from lyapsk.exceptions import InvalidInputError
+from lyapsk.tangent import StepMap
+
+WEIGHT = torch.tensor(np.random.default_rng(0).normal(size=(4, 4)))
+
+
+def for_one(state, x):
+    return torch.tanh(WEIGHT @ state + x)
+
+
+def for_many(state, x):
+    return torch.tanh(state @ WEIGHT.T + x)
+
+
+@pytest.mark.parametrize("step", [for_one, for_many])
+def test_push_is_the_jacobian(step):
+    state, x = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0)).double()
+    dynamics = StepMap(step, state, x)
+    new_state, push = dynamics.linearize(state[None], x[None])
+    pushed = push(torch.eye(4, dtype=torch.float64).expand(1, 3, -1, -1))
+    for i in range(3):
+        expected = torch.tanh(WEIGHT @ state[i] + x[i])
+        torch.testing.assert_close(new_state[0, i], expected)
+        J = torch.diag(1 - expected**2) @ WEIGHT
+        torch.testing.assert_close(pushed[0, i].mT, J)
+
+
+def test_a_step_that_mixes_trajectories_by_chance_of_shape_is_called_one_by_one():
+    state = torch.randn(2, 4, generator=torch.Generator().manual_seed(0)).double()
+    weight = WEIGHT.clone()
+    spectrum = lyapunov_spectrum(lambda s: weight @ s, initial_state=torch.eye(4), n_steps=300)
+    moduli = np.sort(np.abs(np.linalg.eigvals(weight.numpy())))[::-1]
+    np.testing.assert_allclose(spectrum.exponents, np.log(moduli), atol=0.02)
+    assert state.shape == (2, 4)
+
+
+def test_step_of_wrong_shape_is_refused():
+    with pytest.raises(InvalidInputError, match=r"returned a state of shape \(1,\) for one of"):
+        lyapunov_spectrum(lambda state: state[:1], initial_state=torch.ones(2), n_steps=3)
+
+
+def test_failing_step_is_refused_with_its_own_message():
+    with pytest.raises(InvalidInputError, match="one state"):
+        lyapunov_spectrum(lambda s, x: s @ x, np.ones((2, 5, 3)), initial_state=torch.ones(2))

@@ -1,0 +1,61 @@
+"""``SpectrumStatistics`` against numbers worked out by hand, and scikit-learn's own checks."""
+
+import numpy as np
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from lyapsk import LyapunovSpectrum, SpectrumStatistics
+from lyapsk.exceptions import InvalidInputError
+
+
+@parametrize_with_checks([SpectrumStatistics()])
+def test_scikit_learn_conventions(estimator, check):
+    check(estimator)
+
+
+def statistics_of(*rows):
+    transformer = SpectrumStatistics().set_output(transform="pandas")
+    return transformer.fit_transform(np.array(rows, dtype=float))
+
+
+def test_by_hand():
+    row = statistics_of([0.5, -0.05, -1.5, -0.3]).iloc[0]
+    assert row["count_above_-0.02"] == 1
+    assert row["count_above_-0.1"] == 2
+    assert row["share_above_-0.5"] == 0.75
+    assert row["size"] == 4
+    assert row["largest"] == 0.5
+    assert row["smallest"] == -1.5
+    assert row["sum"] == pytest.approx(-1.35)
+    assert row["median"] == pytest.approx(-0.175)
+    assert row["mean"] == pytest.approx(-1.35 / 4)
+    assert row["standard_deviation"] == pytest.approx(np.std([0.5, -0.05, -1.5, -0.3]))
+    assert row["sum_exp"] == pytest.approx(np.exp([0.5, -0.05, -1.5, -0.3]).sum())
+    assert row["mean_exp"] == pytest.approx(row["sum_exp"] / 4)
+    assert row["entropy_rate"] == 0.5
+    assert row["kaplan_yorke_dimension"] == pytest.approx(3 + 0.15 / 1.5)
+
+
+def test_kaplan_yorke_dimension_is_the_spectrums_own():
+    rng = np.random.default_rng(0)
+    for exponents in -np.sort(-rng.normal(-0.3, 1, (20, 6)), axis=1):
+        spectrum = LyapunovSpectrum(exponents, exponents, exponents[None], 1, 6)
+        found = statistics_of(exponents)["kaplan_yorke_dimension"].iloc[0]
+        assert found == pytest.approx(spectrum.kaplan_yorke_dimension)
+
+
+def test_padding_is_as_if_it_were_not_there():
+    padded = statistics_of([0.1, -1.0, np.nan, np.nan], [0.1, -1.0, -2.0, -3.0])
+    np.testing.assert_allclose(padded.iloc[0], statistics_of([0.1, -1.0]).iloc[0])
+
+
+def test_dead_directions_are_set_to_the_floor():
+    row = statistics_of([0.1, -np.inf]).iloc[0]
+    assert row["smallest"] == -10
+    assert np.isfinite(row).all()
+
+
+@pytest.mark.parametrize("row", [[np.inf, 0.0], [np.nan, np.nan]])
+def test_what_is_no_spectrum_is_refused(row):
+    with pytest.raises(InvalidInputError, match="X: a row holds"):
+        SpectrumStatistics().fit([row])
