@@ -46,7 +46,7 @@ def hx_of(layer, state):
 def torch_step(layer, state, x):
     """One step of the full state, by torch's own forward: states (n,), inputs (n_inputs,)."""
     _, hx = layer(x[None, None], hx_of(layer, state))
-    return state_from_torch(layer, hx)[0]
+    return state_from_torch(hx)[0]
 
 
 def dense_jacobians(layer, inputs, state):

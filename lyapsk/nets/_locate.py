@@ -5,7 +5,7 @@ from skorch import NeuralNet
 from torch import nn
 
 from ..exceptions import InvalidTypeError, NotInitializedNetError, RecurrentLayerError
-from ..tangent import dynamics_of, is_recurrent
+from ..tangent import cells_of, is_recurrent
 
 
 def module_of(model):
@@ -24,9 +24,9 @@ def module_of(model):
                 f"model: this {type(model).__name__} was never initialised, so it has no weights. "
                 "Call net.initialize() to look at it before training, or net.fit(X, y)."
             )
-        return model.module_
+        return unwrapped(model.module_)
     if isinstance(model, nn.Module):
-        return model
+        return unwrapped(model)
     raise InvalidTypeError(
         f"model: got {_described(model)}. It must be an initialised skorch net, a torch module "
         "with a recurrent layer, a recurrent layer, or a function step(state, x) -> state."
@@ -52,7 +52,7 @@ def find_layer(module, name=None):
     if not layers:
         raise RecurrentLayerError(
             f"model: {type(module).__name__} has no recurrent layer. It must hold a "
-            "torch.nn.RNN, GRU or LSTM as a submodule."
+            "torch.nn.RNN, GRU, LSTM or one of their cells as a submodule."
         )
     if name is not None and name not in layers:
         raise RecurrentLayerError(f"layer: got {name!r}. It must be one of {found}.")
@@ -64,12 +64,24 @@ def find_layer(module, name=None):
     return layers[next(iter(layers)) if name is None else name]
 
 
-def _described(model):
-    text = repr(model)
-    return f"{type(model).__name__} {text if len(text) < 60 else text[:57] + '...'}"
-
-
 def state_size(model, layer=None):
     """Size of the full state of a model's recurrent layer."""
     found = find_layer(module_of(model), layer)
-    return dynamics_of(found, dtype=torch.float32, device=torch.device("cpu")).state_size
+    layers = cells_of(found, dtype=torch.float32, device=torch.device("cpu"))
+    return sum(cell.state_size for directions in layers for cell in directions)
+
+
+def unwrapped(module):
+    """The plain module in what ``torch.compile`` and data-parallel wrappers hold."""
+    while True:
+        if hasattr(module, "_orig_mod"):
+            module = module._orig_mod
+        elif isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            module = module.module
+        else:
+            return module
+
+
+def _described(model):
+    text = repr(model)
+    return f"{type(model).__name__} {text if len(text) < 60 else text[:57] + '...'}"

@@ -10,7 +10,9 @@ from tqdm.auto import tqdm
 from .._version import __version__
 from ..exceptions import LyapskError
 from ._problem import pose
-from ._solve import batches, solve
+from ._solve import solve
+
+CHUNK = 64
 
 
 def many_spectra(
@@ -57,7 +59,7 @@ def failed(result):
 def _solve_all(problems, options, n_jobs, memory, verbose):
     """Solve batch by batch; a cached problem is a batch of its own."""
     if memory is None:
-        run, members = solve, list(batches(problems, options))
+        run, members = solve, _chunks(problems)
     else:
         run, members = _cached(memory), [[index] for index in range(len(problems))]
     calls = (delayed(run)([problems[i] for i in batch], options) for batch in members)
@@ -69,6 +71,13 @@ def _solve_all(problems, options, n_jobs, memory, verbose):
                 results[index] = spectrum
             bar.update(len(batch))
     return results
+
+
+def _chunks(problems):
+    """Positions of problems to solve in one go: networks of one shape side by side."""
+    first = [(p.parts[0].dynamics.shape, p.parts[0].drive.shape) for p in problems]
+    order = sorted(range(len(problems)), key=lambda index: (repr(first[index]), index))
+    return [order[i : i + CHUNK] for i in range(0, len(order), CHUNK)]
 
 
 def _cached(memory):

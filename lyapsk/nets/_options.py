@@ -1,14 +1,15 @@
 """How a spectrum is to be computed, checked before anything runs."""
 
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 
 import torch
 from sklearn.utils import check_random_state
 
 from ..exceptions import InvalidInputError
 
-METHODS = ("auto", "qr")
+METHODS = ("auto", "lu", "qr")
+COUPLINGS = ("auto", "full", "layers")
 KEPT = ("growth", "frames")
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
@@ -26,6 +27,8 @@ class Options:
     keep: tuple
     seed: int
     batch_size: int | None
+    coupling: str
+    tol: float | None
 
     @classmethod
     def checked(
@@ -40,6 +43,8 @@ class Options:
         keep=(),
         random_state=None,
         batch_size=None,
+        coupling="auto",
+        tol=None,
     ):
         """Options from arguments as users give them.
 
@@ -53,7 +58,10 @@ class Options:
             _check_choice("keep", kept, KEPT)
         _check_choice("method", method, METHODS)
         _check_choice("dtype", DTYPES.get(dtype, dtype), DTYPES.values())
+        _check_choice("coupling", coupling, COUPLINGS)
         _check_count("warmup", warmup, least=0)
+        _check_kept_by(method, keep)
+        _check_tolerance(tol)
         return cls(
             n_exponents=_check_count("n_exponents", n_exponents, none="the whole spectrum"),
             n_steps=_check_count("n_steps", n_steps, none="the sequences' own length"),
@@ -64,7 +72,29 @@ class Options:
             keep=keep,
             seed=_seed(random_state),
             batch_size=_check_count("batch_size", batch_size, none="what fits in memory"),
+            coupling=coupling,
+            tol=tol,
         )
+
+    def coupling_of(self, layers):
+        """Whether layers, as ``cells_of`` gives them, share one frame: "full" or "layers"."""
+        bidirectional = len(layers[0]) > 1
+        if bidirectional and self.coupling == "full":
+            raise InvalidInputError(
+                "coupling: got 'full' for a bidirectional layer. Its directions run in opposite "
+                "order and share no frame: use 'layers' or 'auto'."
+            )
+        return "layers" if bidirectional or self.coupling == "layers" else "full"
+
+    def method_for(self, n_exponents, state_size):
+        """How frames of a given shape are kept from collapsing: "lu" or "qr".
+
+        Elimination keeps no orthonormal frames, and is no cheaper than QR for thin ones.
+        """
+        thin = 4 * n_exponents < state_size
+        if self.method == "auto":
+            return "qr" if self.keep or thin else "lu"
+        return self.method
 
 
 def _check_count(name, value, *, least=1, none=None):
@@ -76,6 +106,21 @@ def _check_count(name, value, *, least=1, none=None):
             f"{name}: got {value!r}. It must be a whole number of at least {least}{otherwise}."
         )
     return int(value)
+
+
+def _check_kept_by(method, keep):
+    if keep and method == "lu":
+        raise InvalidInputError(
+            f"method: got 'lu' with keep={keep!r}. Growth and frames of every step are those of "
+            "QR: use method='qr' or 'auto' to keep them."
+        )
+
+
+def _check_tolerance(tol):
+    if tol is not None and not (isinstance(tol, Real) and tol > 0):
+        raise InvalidInputError(
+            f"tol: got {tol!r}. It must be a positive number of nats per step, or None."
+        )
 
 
 def _check_choice(name, value, allowed):

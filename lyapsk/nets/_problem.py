@@ -1,4 +1,4 @@
-"""From a model and its sequences to dynamics and drive."""
+"""From a model and its sequences to dynamics and drives."""
 
 from dataclasses import dataclass
 
@@ -8,21 +8,48 @@ from torch import nn
 
 from ..exceptions import InvalidInputError
 from ..spectrum import Drive
-from ..tangent import Dynamics, StepMap, dynamics_of, is_recurrent
+from ..tangent import Dynamics, Stack, StepMap, cells_of, is_recurrent, layerwise
+from ._check import check_inputs, check_ranges, check_sequences, check_state, check_weights
 from ._locate import find_layer, module_of
 from ._record import record
 
 
 @dataclass(frozen=True)
-class Problem:
-    """All that a spectrum depends on: the dynamics of a network and what drives it."""
+class Part:
+    """Dynamics with a frame of their own, along sequences of one length.
+
+    Attributes
+    ----------
+    dynamics : Dynamics
+        Of one network.
+    drive : Drive
+    layer : str or None
+        The layer, where the dynamics are those of a single one.
+    members : tuple of int
+        Positions of the sequences.
+    """
 
     dynamics: Dynamics
     drive: Drive
+    layer: str | None
+    members: tuple
+
+
+@dataclass(frozen=True)
+class Problem:
+    """All that the spectrum of a network depends on."""
+
+    parts: tuple
+    state_size: int
+
+    @property
+    def n_sequences(self):
+        """Number of trajectories."""
+        return 1 + max(max(part.members) for part in self.parts)
 
 
 def pose(model, sequences, options, *, layer=None, initial_state=None):
-    """Read dynamics and drive off a model; see ``lyapunov_spectrum`` for the arguments.
+    """Read dynamics and drives off a model; see ``lyapunov_spectrum`` for the arguments.
 
     Raises
     ------
@@ -33,7 +60,7 @@ def pose(model, sequences, options, *, layer=None, initial_state=None):
         problem = _pose_map(model, sequences, options, initial_state, like)
     else:
         problem = _pose_layer(model, sequences, options, layer, initial_state, like)
-    _check_ranges(problem, options)
+    check_ranges(problem, options)
     return problem
 
 
@@ -44,20 +71,28 @@ def _is_function(model):
 def _pose_layer(model, sequences, options, name, initial_state, like):
     module = module_of(model)
     layer = find_layer(module, name)
-    dynamics = dynamics_of(layer, dtype=like.dtype, device=like.device)
-    _check_weights(layer)
-    _check_sequences(sequences)
-    if is_recurrent(model):
-        inputs, state = _inputs(sequences, dynamics.input_size, like), None
+    check_weights(layer)
+    layers = cells_of(layer, dtype=like.dtype, device=like.device)
+    cells = [cell for directions in layers for cell in directions]
+    state_size = sum(cell.state_size for cell in cells)
+    check_sequences(sequences)
+    if is_recurrent(module):
+        inputs, state = bare_inputs(sequences, layer.input_size), None
     else:
         inputs, state = record(model, module, layer, sequences)
-        inputs = inputs.to(like)
-    _check_inputs(inputs)
+    check_inputs(inputs)
     if initial_state is not None:
-        state = _state(initial_state, len(inputs), dynamics.state_size)
+        state = check_state(initial_state, len(inputs), state_size)
     if state is None:
-        state = inputs.new_zeros(len(inputs), dynamics.state_size)
-    return Problem(dynamics, _drive(state.to(like), inputs, options.n_steps))
+        state = torch.zeros(len(inputs), state_size)
+    parts = []
+    for members, drive in drives(state.to(like), [x.to(like) for x in inputs], options.n_steps):
+        if options.coupling_of(layers) == "layers":
+            parts += [Part(*part, members) for part in layerwise(layers, drive)]
+        else:
+            label = "l0" if len(cells) == 1 else None
+            parts.append(Part(Stack(tuple(cells)), drive, label, members))
+    return Problem(tuple(parts), state_size)
 
 
 def _pose_map(step, sequences, options, initial_state, like):
@@ -66,95 +101,83 @@ def _pose_map(step, sequences, options, initial_state, like):
             "initial_state: got None. A step function needs one of shape (n_trajectories, n)."
         )
     state = torch.atleast_2d(torch.as_tensor(np.asarray(initial_state))).to(like)
-    if sequences is not None:
-        _check_sequences(sequences)
-        inputs = _inputs(sequences, None, like)
-        _check_inputs(inputs)
-        state = _state(state, len(inputs), state.shape[1])
-        return Problem(StepMap(step, state, inputs[:, 0]), _drive(state, inputs, options.n_steps))
-    if options.n_steps is None:
-        raise InvalidInputError(
-            "n_steps: got None. A map without inputs needs the number of steps to take."
-        )
-    return Problem(StepMap(step, state), Drive(state.unsqueeze(0), None, options.n_steps))
-
-
-def _drive(state, inputs, n_steps):
-    """Drive of one network from (n_sequences, n_steps, n_inputs), joined to ``n_steps``."""
-    n_sequences, length, _ = inputs.shape
-    n_steps = n_steps or length
-    joined = -(-n_steps // length)
-    n_trajectories = max(1, n_sequences // joined)
-    start = torch.arange(n_trajectories, device=inputs.device) * joined
-    members = (start[:, None] + torch.arange(joined, device=inputs.device)) % n_sequences
-    inputs = inputs[members].flatten(1, 2)[:, :n_steps]
-    return Drive(state[start].unsqueeze(0), inputs.transpose(0, 1).unsqueeze(1), n_steps)
-
-
-def _inputs(sequences, width, like):
-    inputs = torch.as_tensor(np.asarray(sequences) if isinstance(sequences, list) else sequences)
-    if inputs.ndim != 3 or inputs.shape[-1] != (width or inputs.shape[-1]):
-        raise InvalidInputError(
-            f"sequences: got shape {tuple(inputs.shape)}. It must be (n_sequences, n_steps, "
-            f"{'n_inputs' if width is None else width})."
-        )
-    return inputs.to(like)
-
-
-def _state(initial_state, n_sequences, state_size):
-    state = torch.atleast_2d(torch.as_tensor(initial_state))
-    if state.shape[-1] != state_size or state.shape[0] not in (1, n_sequences):
-        raise InvalidInputError(
-            f"initial_state: got shape {tuple(state.shape)}. It must be ({n_sequences}, "
-            f"{state_size}): one full state for each sequence."
-        )
-    return state.expand(n_sequences, state_size)
-
-
-def _check_sequences(sequences):
-    if sequences is None or (hasattr(sequences, "__len__") and len(sequences) == 0):
-        raise InvalidInputError(
-            f"sequences: got {sequences!r}. Pass the inputs that drive the network, at least one "
-            "sequence of at least one step."
-        )
-
-
-def _check_inputs(inputs):
-    if inputs.shape[0] == 0 or inputs.shape[1] == 0:
-        raise InvalidInputError(
-            f"sequences: got {inputs.shape[0]} sequences of {inputs.shape[1]} steps. There must be "
-            "at least one of each."
-        )
-    bad = (~inputs.isfinite()).any(-1).nonzero()
-    if len(bad):
-        sequence, step = bad[0].tolist()
-        raise InvalidInputError(
-            f"sequences: what reaches the recurrent layer holds {float(_first_bad(inputs))} in "
-            f"sequence {sequence} at step {step}. All inputs must be finite: clean or drop them."
-        )
-
-
-def _first_bad(inputs):
-    return inputs[~inputs.isfinite()][0]
-
-
-def _check_weights(layer):
-    for name, weight in layer.named_parameters():
-        if not weight.isfinite().all():
+    if sequences is None:
+        if options.n_steps is None:
             raise InvalidInputError(
-                f"model: {name} of its {type(layer).__name__} holds values that are not finite. "
-                "The training of this network diverged: leave it out, or train it again."
+                "n_steps: got None. A map without inputs needs the number of steps to take."
             )
+        found = [(tuple(range(len(state))), Drive(state[None], None, options.n_steps))]
+        dynamics = StepMap(step, state)
+    else:
+        check_sequences(sequences)
+        inputs = [x.to(like) for x in bare_inputs(sequences)]
+        check_inputs(inputs)
+        state = check_state(state, len(inputs), state.shape[1])
+        found = drives(state, inputs, options.n_steps)
+        dynamics = StepMap(step, state, torch.stack([x[0] for x in inputs]))
+    parts = tuple(Part(dynamics, drive, None, members) for members, drive in found)
+    return Problem(parts, state.shape[1])
 
 
-def _check_ranges(problem, options):
-    n, n_steps = problem.dynamics.state_size, problem.drive.n_steps
-    if options.n_exponents is not None and options.n_exponents > n:
-        raise InvalidInputError(
-            f"n_exponents: got {options.n_exponents}. It must be between 1 and the state size, {n}."
-        )
-    if options.warmup >= n_steps:
-        raise InvalidInputError(
-            f"warmup: got {options.warmup}, but there are {n_steps} steps. Leave at least one step "
-            "to average over: shorten warmup or join sequences with n_steps."
-        )
+def bare_inputs(sequences, width=None):
+    """Sequences (n_steps, n_inputs) from one array of them or from a list of unequal lengths."""
+    ragged = isinstance(sequences, list | tuple) and hasattr(sequences[0], "shape")
+    inputs = [
+        torch.as_tensor(x)
+        for x in (sequences if ragged else torch.as_tensor(np.asarray(sequences)))
+    ]
+    for x in inputs:
+        if x.ndim != 2 or x.shape[1] != (width or inputs[0].shape[1]):
+            raise InvalidInputError(
+                f"sequences: got one of shape {tuple(x.shape)}. They must be (n_sequences, "
+                f"n_steps, {width or 'n_inputs'}), or a list of (n_steps, {width or 'n_inputs'})."
+            )
+    return inputs
+
+
+def drives(state, inputs, n_steps):
+    """Drives of one network, one for each length of its sequences.
+
+    Parameters
+    ----------
+    state : Tensor of shape (n_sequences, n)
+    inputs : list of Tensor of shape (n_steps, n_inputs)
+    n_steps : int or None
+        Cut or join the sequences to this length.
+
+    Returns
+    -------
+    list of (members, Drive)
+    """
+    if n_steps is not None:
+        starts, inputs = joined(inputs, n_steps)
+        state = state[starts]
+    members = {}
+    for index, x in enumerate(inputs):
+        members.setdefault(len(x), []).append(index)
+    return [
+        (tuple(own), Drive(state[None, own], torch.stack([inputs[i] for i in own], 1)[:, None], n))
+        for n, own in members.items()
+    ]
+
+
+def joined(inputs, n_steps):
+    """Join sequences end to end into trajectories of ``n_steps``, starting over if need be.
+
+    Returns
+    -------
+    starts : list of int
+        Position of the first sequence of each trajectory.
+    trajectories : list of Tensor of shape (n_steps, n_inputs)
+    """
+    starts, trajectories, position = [], [], 0
+    while position < len(inputs):
+        first, parts, missing = position, [], n_steps
+        while missing > 0 and (position < len(inputs) or not trajectories):
+            parts.append(inputs[position % len(inputs)][:missing])
+            missing -= len(parts[-1])
+            position += 1
+        if missing == 0:
+            starts.append(first)
+            trajectories.append(torch.cat(parts))
+    return starts, trajectories

@@ -1,12 +1,15 @@
 """Run a model's own forward and record what reaches its recurrent layer."""
 
+import copy
 from collections.abc import Mapping
 from contextlib import contextmanager
+from itertools import pairwise
 
 import numpy as np
 import torch
 from skorch import NeuralNet
-from torch.nn.utils.rnn import PackedSequence
+from torch import nn
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from ..exceptions import InvalidInputError, RecurrentLayerError
 from ..tangent import state_from_torch
@@ -20,44 +23,52 @@ def record(model, module, layer, sequences):
     ----------
     model : nn.Module or initialised skorch net
     module : nn.Module
-        The module of ``model``.
+        The plain module of ``model``.
     layer : nn.Module
-        The recurrent layer in ``module``.
+        The recurrent layer or cell in ``module``.
     sequences : object
         Whatever the model's own forward takes.
 
     Returns
     -------
-    inputs : Tensor of shape (n_sequences, n_steps, n_inputs)
-        After embedding, scaling and padding by the module.
+    inputs : list of Tensor of shape (n_steps, n_inputs)
+        For each sequence, after embedding, scaling and padding by the module; packed sequences
+        have their own lengths.
     state : Tensor of shape (n_sequences, n), or None
         Initial states, None where the module starts from zero.
     """
+    read = _read_cell if isinstance(layer, nn.RNNCellBase) else _read_layer
+    inputs, states = [], []
     with undisturbed(model), _recorded(layer) as calls:
-        for n_batches, _ in enumerate(_forwards(model, module, sequences), start=1):
-            if len(calls) != n_batches:
-                raise RecurrentLayerError(
-                    f"layer: the module's forward called this {type(layer).__name__} "
-                    f"{len(calls) - n_batches + 1} times. It must be called exactly once in each "
-                    "forward, on whole sequences."
-                )
-    inputs, states = zip(*(_in_batch_order(layer, *call) for call in calls), strict=True)
-    return torch.cat(inputs), None if None in states else torch.cat(states)
+        for _ in _forwards(model, module, sequences):
+            own_inputs, own_state = read(layer, calls)
+            inputs += own_inputs
+            states.append(own_state)
+            calls.clear()
+    if any(state is None for state in states):
+        return inputs, None
+    return inputs, torch.cat(states)
 
 
 @contextmanager
 def _recorded(layer):
-    """List the (inputs, hx) of each call of ``layer`` while the block runs."""
+    """List the (inputs, hx, output) of each call of ``layer`` while the block runs."""
     calls = []
 
-    def keep(_, args, kwargs):
-        calls.append(_arguments(*args, **kwargs))
+    def keep(_, args, kwargs, output):
+        inputs, hx = _arguments(*args, **kwargs)
+        inputs = inputs if isinstance(inputs, PackedSequence) else inputs.detach().clone()
+        calls.append((inputs, hx, output))
 
-    hook = layer.register_forward_pre_hook(keep, with_kwargs=True)
+    hook = layer.register_forward_hook(keep, with_kwargs=True)
     try:
         yield calls
     finally:
         hook.remove()
+
+
+def _arguments(input, hx=None):
+    return input, hx
 
 
 def _forwards(model, module, sequences):
@@ -65,20 +76,27 @@ def _forwards(model, module, sequences):
     sequences = _as_input(sequences, module)
     try:
         if isinstance(model, NeuralNet):
-            yield from model.forward_iter(sequences, training=False)
+            yield from _with_module(model, module).forward_iter(sequences, training=False)
         elif isinstance(sequences, Mapping):
             yield module(**sequences)
         elif isinstance(sequences, tuple | list):
             yield module(*sequences)
         else:
             yield module(sequences)
-    except (InvalidInputError, RecurrentLayerError):
-        raise
     except Exception as error:
         raise InvalidInputError(
             f"sequences: the module's own forward failed on them with {type(error).__name__}: "
             f"{error}. They must be what {type(module).__name__}.forward takes."
         ) from error
+
+
+def _with_module(net, module):
+    """The net itself, or a copy of it around the plain module that its own one wraps."""
+    if net.module_ is module:
+        return net
+    plain = copy.copy(net)
+    vars(plain)["module_"] = module
+    return plain
 
 
 def _as_input(data, module):
@@ -97,23 +115,48 @@ def _as_input(data, module):
     return tensor.to(device=weight.device, dtype=dtype)
 
 
-def _arguments(input, hx=None):
-    return input, hx
-
-
-def _in_batch_order(layer, inputs, hx):
-    """Inputs (n_sequences, n_steps, n_inputs) and state (n_sequences, n) of one call."""
-    if isinstance(inputs, PackedSequence):
-        raise InvalidInputError(
-            "sequences: the module packs them. Only sequences of one length are followed."
+def _read_layer(layer, calls):
+    """Inputs and initial state of the one call of a layer over whole sequences."""
+    if len(calls) != 1:
+        raise RecurrentLayerError(
+            f"layer: the module's forward called this {type(layer).__name__} {len(calls)} times. "
+            "It must be called exactly once in each forward, on whole sequences; for a layer "
+            "called step by step use the cell instead."
         )
-    if inputs.ndim == 2:
-        inputs = inputs.unsqueeze(0)
-        hx = None if hx is None else _unbatched(hx)
-    elif not layer.batch_first:
-        inputs = inputs.transpose(0, 1)
-    return inputs.detach().clone(), None if hx is None else state_from_torch(layer, hx)
+    ((inputs, hx, _),) = calls
+    if isinstance(inputs, PackedSequence):
+        padded, lengths = pad_packed_sequence(inputs, batch_first=True)
+    else:
+        if inputs.ndim == 2:
+            inputs = inputs.unsqueeze(1 - layer.batch_first)
+            hx = None if hx is None else _each(hx, lambda part: part.unsqueeze(1))
+        padded = inputs if layer.batch_first else inputs.transpose(0, 1)
+        lengths = [padded.shape[1]] * len(padded)
+    sequences = [x[:length] for x, length in zip(padded, lengths, strict=True)]
+    return sequences, None if hx is None else state_from_torch(hx)
 
 
-def _unbatched(hx):
-    return tuple(part.unsqueeze(1) for part in hx) if isinstance(hx, tuple) else hx.unsqueeze(1)
+def _read_cell(cell, calls):
+    """Inputs and initial state of a cell that the forward loops over the steps."""
+    if not calls:
+        raise RecurrentLayerError(
+            f"layer: the module's forward never called this {type(cell).__name__}."
+        )
+    for step, ((_, _, output), (_, hx, _)) in enumerate(pairwise(calls), 1):
+        if hx is None or not torch.equal(_cell_state(output), _cell_state(hx)):
+            raise RecurrentLayerError(
+                f"layer: at step {step} this {type(cell).__name__} does not get the state that it "
+                "gave at the step before. Its exponents would not be those of the forward: write "
+                "the loop as a function step(state, x) and pass that."
+            )
+    steps = torch.stack([torch.atleast_2d(inputs) for inputs, _, _ in calls], 1)
+    hx = calls[0][1]
+    return list(steps), None if hx is None else _cell_state(hx)
+
+
+def _cell_state(hx):
+    return torch.atleast_2d(torch.cat(hx, -1) if isinstance(hx, tuple | list) else hx)
+
+
+def _each(hx, change):
+    return tuple(change(part) for part in hx) if isinstance(hx, tuple | list) else change(hx)

@@ -1,12 +1,20 @@
-"""From dynamics and drive to spectra, networks of one shape together."""
+"""From dynamics and drives to spectra."""
 
 import torch
 
 from ..exceptions import NumericalError
-from ..spectrum import Drive, LyapunovSpectrum, follow_frame, initial_frame
+from ..spectrum import (
+    Piece,
+    Position,
+    assemble,
+    follow_frame,
+    initial_frame,
+    on_all_cores,
+    standard_error,
+)
+from ._units import units_of
 
-_BATCH_ENTRIES = 2**22
-_BATCH_MEANS = 16
+BATCH_MEANS = 16
 
 
 def solve(problems, options):
@@ -22,64 +30,87 @@ def solve(problems, options):
     list of LyapunovSpectrum or NumericalError
         In the order of ``problems``. Where a network explodes, the error that says so.
     """
-    results = [None] * len(problems)
-    for members in batches(problems, options):
-        solved = _solve_batch([problems[i] for i in members], options)
-        for index, result in zip(members, solved, strict=True):
-            results[index] = result
-    return results
+    pieces, errors = [[] for _ in problems], [None for _ in problems]
+
+    def follow(unit):
+        return _follow_within_memory(unit, problems, options)
+
+    for followed in on_all_cores(follow, units_of(problems, options)):
+        for unit, growth in followed:
+            for network, (index, part) in enumerate(unit.sources):
+                members = part.members[unit.members]
+                piece = Piece.of_network(growth, network, part.layer, members)
+                pieces[index].append(piece)
+                errors[index] = errors[index] or _explosion(piece)
+    return [
+        error or _spectrum(problem, own, options)
+        for problem, own, error in zip(problems, pieces, errors, strict=True)
+    ]
 
 
-def batches(problems, options):
-    """Positions of the problems that run together: of one shape, and within memory."""
-    groups = {}
-    for index, problem in enumerate(problems):
-        groups.setdefault((problem.dynamics.shape, problem.drive.shape), []).append(index)
-    for members in groups.values():
-        size = options.batch_size or _batch_size(problems[members[0]], options)
-        yield from (members[i : i + size] for i in range(0, len(members), size))
+def _follow_within_memory(unit, problems, options):
+    """Growth of a unit, halved as often as the memory of its device asks for."""
+    try:
+        return [(unit, _follow(unit, problems, options))]
+    except torch.OutOfMemoryError:
+        halves = unit.halves()
+        if len(halves) == 1:
+            raise
+    return [done for half in halves for done in _follow_within_memory(half, problems, options)]
 
 
-def _batch_size(problem, options):
-    n = problem.dynamics.state_size
-    frame_entries = problem.drive.state.shape[1] * n * (options.n_exponents or n)
-    return max(1, _BATCH_ENTRIES // frame_entries)
-
-
-def _solve_batch(problems, options):
-    dynamics = type(problems[0].dynamics).concatenate([p.dynamics for p in problems])
-    drive = Drive.concatenate([p.drive for p in problems])
-    n = dynamics.state_size
-    frame = initial_frame(
-        n,
-        options.n_exponents or n,
-        seed=options.seed,
-        dtype=options.dtype,
-        device=options.device,
-    )
-    growth = follow_frame(
-        dynamics,
-        drive,
-        frame,
+def _follow(unit, problems, options):
+    n = unit.dynamics.state_size
+    k = min(options.n_exponents or n, n)
+    frame = initial_frame(n, k, seed=options.seed, dtype=options.dtype, device=options.device)
+    n_sequences = min(problems[index].n_sequences for index, _ in unit.sources)
+    return follow_frame(
+        unit.dynamics,
+        unit.drive,
+        Position.start(unit.drive.state, frame),
+        method=options.method_for(k, n),
         warmup=options.warmup,
-        n_blocks=_n_blocks(drive, options),
+        n_blocks=_n_blocks(n_sequences, unit.drive.n_steps - options.warmup, options),
         keep=options.keep,
+        enough=_settled(options.tol),
     )
-    return [_result(growth, network, n) for network in range(len(problems))]
 
 
-def _n_blocks(drive, options):
-    """Blocks in each sequence, so that all sequences together give enough batch means."""
-    wanted = -(-_BATCH_MEANS // drive.state.shape[1])
-    return max(1, min(wanted, drive.n_steps - options.warmup))
+def _n_blocks(n_sequences, n_steps, options):
+    """Blocks in each sequence: an even number that gives all sequences enough batch means."""
+    wanted = BATCH_MEANS if options.tol else max(2, -(-BATCH_MEANS // n_sequences))
+    return min(wanted + wanted % 2, n_steps)
 
 
-def _result(growth, network, state_size):
-    failed = growth.failed_step[network].cpu()
-    if (failed < 0).all():
-        return LyapunovSpectrum.from_growth(growth, network, state_size)
-    sequence = int(torch.nonzero(failed >= 0)[0])
+def _settled(tol):
+    """Whether the standard errors of all exponents of all networks are at most ``tol``."""
+    if tol is None:
+        return None
+
+    def enough(means):
+        batches = torch.stack(means, 2).flatten(1, 2).cpu().numpy()
+        if len(means) < 2 or batches.shape[1] < BATCH_MEANS // 2:
+            return False
+        return all((standard_error(own) <= tol).all() for own in batches)
+
+    return enough
+
+
+def _explosion(piece):
+    failed = [(m, s) for m, s in zip(piece.members, piece.failed_step, strict=True) if s >= 0]
+    if not failed:
+        return None
+    sequence, step = failed[0]
     return NumericalError(
-        f"model: the state of sequence {sequence} is not finite from step {failed[sequence]} on: "
-        "the network explodes. Use fewer steps (n_steps), smaller inputs or smaller weights."
+        f"model: the state of sequence {sequence} is not finite from step {step} on: the network "
+        "explodes. Use fewer steps (n_steps), smaller inputs or smaller weights."
+    )
+
+
+def _spectrum(problem, pieces, options):
+    return assemble(
+        pieces,
+        n_exponents=options.n_exponents,
+        state_size=problem.state_size,
+        tol=options.tol,
     )

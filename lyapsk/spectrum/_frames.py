@@ -1,4 +1,7 @@
-"""Frames: how they start, and how they are kept orthonormal."""
+"""Frames: how they start, and how they are kept from collapsing.
+
+A frame ``Q`` (n, k) is held by its columns, as (..., k, n).
+"""
 
 import torch
 
@@ -39,6 +42,61 @@ def orthonormalize(tangents):
     """
     Q, R = torch.linalg.qr(tangents.mT)
     diagonal = R.diagonal(dim1=-2, dim2=-1).abs()
-    noise = torch.linalg.vector_norm(R, dim=-2) * tangents.shape[-1] * torch.finfo(R.dtype).eps
-    growth = diagonal.log().masked_fill(diagonal <= noise, -torch.inf)
-    return Q.mT, growth
+    noise = torch.linalg.vector_norm(R, dim=-2) * _rounding(tangents)
+    return Q.mT, diagonal.log().masked_fill(diagonal <= noise, -torch.inf)
+
+
+def eliminate(tangents):
+    """Factor pushed frames by row-pivoted LU: ``Z = (P L) U``.
+
+    ``P L`` has the nested column spans of ``Z`` as QR's ``Q`` has, at a quarter of the cost. Over
+    several steps the sums of ``log abs diag U`` and of ``log abs diag R`` differ only by
+    ``log_diagonal`` of the first and of the last frame.
+
+    Parameters
+    ----------
+    tangents : Tensor of shape (..., k, n)
+        Columns of ``Z``.
+
+    Returns
+    -------
+    frame : Tensor of shape (..., k, n)
+        Columns of ``P L``.
+    growth : Tensor of shape (..., k)
+        ``log abs diag U``, in nats; minus infinity for pivots that are not above rounding error.
+    """
+    packed, swaps, _ = torch.linalg.lu_factor_ex(tangents.mT)
+    growth = _log_pivots(packed)
+    P, _, _ = torch.lu_unpack(packed, swaps, unpack_data=False)
+    row_of = (P @ torch.arange(P.shape[-1], dtype=P.dtype, device=P.device)).long()
+    L = packed.mT.triu_(1)
+    L.diagonal(dim1=-2, dim2=-1).fill_(1)
+    return L.gather(-1, row_of.unsqueeze(-2).expand_as(L)), growth
+
+
+def log_diagonal(frame):
+    """``log abs diag R`` of the QR factorisation of frames (..., k, n): (..., k)."""
+    _, R = torch.linalg.qr(frame.mT, mode="r")
+    return R.diagonal(dim1=-2, dim2=-1).abs().log()
+
+
+def _log_pivots(packed):
+    """Log of the pivots of packed LU factors (..., n, k), minus infinity for dead ones."""
+    pivots = packed.diagonal(dim1=-2, dim2=-1).abs()
+    small = pivots < pivots.amax(-1, keepdim=True) * _rounding(packed.mT)
+    growth = pivots.log()
+    if (small & (pivots > 0)).any():
+        growth.masked_fill_(small & (pivots <= _noise(packed)), -torch.inf)
+    return growth
+
+
+def _noise(packed):
+    """Rounding error of each pivot: ``n eps (abs(L) abs(U))_jj``."""
+    square = packed[..., : packed.shape[-1], :].abs()
+    products = (square * square.mT).tril(-1).sum(-1) + square.diagonal(dim1=-2, dim2=-1)
+    return products * _rounding(packed.mT)
+
+
+def _rounding(tangents):
+    """``n eps``, the relative rounding error to expect of an inner product."""
+    return tangents.shape[-1] * torch.finfo(tangents.dtype).eps

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtrit
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,58 +18,124 @@ class LyapunovSpectrum:
     exponents : ndarray of shape (n_exponents,)
         Mean over sequences.
     standard_error : ndarray of shape (n_exponents,)
-        Of ``exponents``, from the spread of batch means: each sequence's growth is averaged over
-        blocks of consecutive steps, long enough to be nearly independent, and the blocks of all
-        sequences are taken together. 0 for an exponent of minus infinity in every block, infinite
-        where there is a single block.
+        Of ``exponents``, by batch means: each sequence's growth is averaged over blocks of
+        consecutive steps, long enough to be nearly independent, and the blocks of all sequences
+        are taken together. 0 for an exponent of minus infinity in every block, infinite where
+        there is a single block.
     per_sequence : ndarray of shape (n_sequences, n_exponents)
         Columns in the order of ``exponents``.
-    n_steps : int
+    drift : ndarray of shape (n_exponents,)
+        Mean over the second half of the blocks less that over the first: what a transient leaves.
+    n_batches : int
+        Blocks of all sequences that ``standard_error`` is taken from.
+    n_steps : ndarray of int of shape (n_sequences,)
         Steps averaged over in each sequence, without the warm-up.
     state_size : int
         Size ``n`` of the full state.
+    layers : ndarray of str of shape (n_exponents,), or None
+        Layer that each exponent belongs to, named as in torch: ``"l0"``, ``"l0_reverse"``,
+        ``"l1"`` ... None where several layers share one frame.
     growth : ndarray of shape (n_sequences, n_steps, n_exponents), or None
-        ``log abs diag R_t`` of every step, columns in the order of the frame.
+        ``log abs diag R_t`` of every step, in the order of the frame's columns.
     frames : ndarray of shape (n_sequences, n_steps, n, n_exponents), or None
-        ``Q_t`` of every step.
+        ``Q_t`` of every step; its leading columns span the fastest-growing directions.
+    order : ndarray of int of shape (n_exponents,), or None
+        Column of ``growth`` and ``frames`` that each exponent comes from.
+    tol : float, default=0.01
+        Standard error, in nats per step, below which an exponent counts as ``converged``.
 
     References
     ----------
     Engelken, Wolf, Abbott (2023), "Lyapunov spectra of chaotic recurrent neural networks".
     Vogt, Puelma Touzel, Shlizerman, Lajoie (2022), "On Lyapunov Exponents for RNNs",
-    arXiv 2006.14123.
+    arXiv 2006.14123. Batch means: Flegal, Jones (2010), Annals of Statistics 38, 1034.
     """
 
     exponents: np.ndarray
     standard_error: np.ndarray
     per_sequence: np.ndarray
-    n_steps: int
+    drift: np.ndarray
+    n_batches: int
+    n_steps: np.ndarray
     state_size: int
+    layers: np.ndarray | None = None
     growth: np.ndarray | None = None
     frames: np.ndarray | None = None
+    order: np.ndarray | None = None
+    tol: float = 0.01
 
-    @classmethod
-    def from_growth(cls, growth, network, state_size):
-        """Spectrum of one network of a ``Growth``."""
-        lengths = growth.block_lengths.cpu().numpy()
-        sums = growth.by_block[:, network].double().cpu().numpy()
-        per_sequence = sums.sum(0) / lengths.sum()
-        order = np.argsort(-per_sequence.mean(0), kind="stable")
-        batches = (sums / lengths[:, None, None]).reshape(-1, len(order))
-        return cls(
-            exponents=per_sequence.mean(0)[order],
-            standard_error=_standard_error(batches)[order],
-            per_sequence=per_sequence[:, order],
-            n_steps=int(lengths.sum()),
-            state_size=state_size,
-            growth=_one(growth.growth, network),
-            frames=_one(growth.frames, network),
-        )
+    @property
+    def converged(self):
+        """Whether each exponent is settled, (n_exponents,).
+
+        Its standard error is at most ``tol``, and its drift is within four standard errors, that
+        is two of the drift's own.
+        """
+        settled = np.abs(self.drift) <= 4 * self.standard_error
+        return (self.standard_error <= self.tol) & (settled | np.isneginf(self.exponents))
+
+    def confidence_interval(self, level=0.95):
+        """Confidence interval of each exponent by Student's t over the batch means.
+
+        Parameters
+        ----------
+        level : float, default=0.95
+            Between 0 and 1.
+
+        Returns
+        -------
+        ndarray of shape (n_exponents, 2)
+        """
+        width = stdtrit(max(self.n_batches - 1, 1), 0.5 + level / 2) * self.standard_error
+        with np.errstate(invalid="ignore"):
+            bounds = np.stack([self.exponents - width, self.exponents + width], -1)
+        return np.where(np.isnan(bounds), [-np.inf, np.inf], bounds)
+
+    def finite_time_exponents(self):
+        """Mean growth from the first step to each: how the exponents settle.
+
+        Returns
+        -------
+        ndarray of shape (n_sequences, n_steps, n_exponents)
+            Columns in the order of ``exponents``.
+
+        Raises
+        ------
+        AttributeError
+            If the growth was not kept.
+        """
+        if self.growth is None:
+            raise AttributeError(
+                "growth was not kept. Call lyapunov_spectrum(..., keep='growth') to have it."
+            )
+        growth = self.growth[..., self.order]
+        return growth.cumsum(1) / np.arange(1, growth.shape[1] + 1)[:, None]
+
+    def count_above(self, threshold):
+        """Number of exponents above a threshold in nats per step."""
+        return int((self.exponents > threshold).sum())
 
     @property
     def n_positive(self):
         """Number of positive exponents."""
-        return int((self.exponents > 0).sum())
+        return self.count_above(0.0)
+
+    @property
+    def sum(self):
+        """Sum of the exponents: for a full spectrum the mean of ``log abs det J_t``."""
+        return float(self.exponents.sum())
+
+    @property
+    def spread(self):
+        """Largest less smallest exponent, in nats per step: how fast the frame collapses."""
+        largest, smallest = self.exponents[[0, -1]]
+        return 0.0 if largest == smallest else float(largest - smallest)
+
+    @property
+    def gradient_horizon(self):
+        """``1 / abs(largest exponent)``: steps over which gradients change by a factor of e."""
+        largest = abs(float(self.exponents[0]))
+        return 1 / largest if largest > 0 else np.inf
 
     @property
     def entropy_rate(self):
@@ -95,20 +162,9 @@ class LyapunovSpectrum:
 
     def __repr__(self):
         largest, error = self.exponents[0], self.standard_error[0]
+        steps = sorted({int(self.n_steps.min()), int(self.n_steps.max())})
         return (
             f"LyapunovSpectrum({len(self.exponents)} of {self.state_size} exponents, largest "
             f"{largest:.4g} ± {error:.2g} nats per step, {self.n_positive} positive, from "
-            f"{len(self.per_sequence)} sequences of {self.n_steps} steps)"
+            f"{len(self.per_sequence)} sequences of {' to '.join(map(str, steps))} steps)"
         )
-
-
-def _standard_error(batches):
-    dead = np.isneginf(batches)
-    with np.errstate(invalid="ignore"):
-        spread = batches.std(0, ddof=1) if len(batches) > 1 else np.inf
-    error = np.where(dead.any(0), np.inf, spread / np.sqrt(len(batches)))
-    return np.where(dead.all(0), 0.0, error)
-
-
-def _one(kept, network):
-    return None if kept is None else kept[network].cpu().numpy()

@@ -18,18 +18,19 @@ class ElmanCell(Cell):
         return (*super().shape, self.nonlinearity)
 
     def linearize(self, state, x):
-        drive = self.recurrent(state) + self.input(x)
+        drive = (self.recurrent(state) + self.input(x)).squeeze(2)
         if self.nonlinearity == "tanh":
             h = torch.tanh(drive)
             slope = 1 - h * h
         else:
             h = torch.relu(drive)
             slope = (drive > 0).to(h.dtype)
+        blocks = [{0: slope}]
 
         def push(tangents, input_tangents=None):
-            pushed = self.recurrent.push(slope, tangents)
+            pushed = self.recurrent.push(blocks, tangents)
             if input_tangents is not None:
-                pushed = pushed + self.input.push(slope, input_tangents)
+                pushed += self.input.push(blocks, input_tangents)
             return pushed
 
-        return h.squeeze(2), push
+        return h, push

@@ -24,28 +24,42 @@ class Gates:
         rows = self.weight.flatten(1, 2)
         return (vectors @ rows.mT).unflatten(-1, self.weight.shape[1:3]) + self.bias
 
-    def __getitem__(self, gates):
-        """The maps of a slice of the gates."""
-        return Gates(self.weight[:, gates], self.bias[:, :, gates])
+    def push(self, blocks, tangents):
+        """Return ``sum_g scale_g * (W_g v)`` for every tangent vector ``v``, block by block.
 
-    def push(self, scales, tangents):
-        """Return ``sum_g scales_g * (W_g v)`` for every tangent vector ``v``.
-
-        The weights are shared by all tangents of a sequence, so it is cheaper to add up the
-        scaled weights first, unless there are only a few tangents.
+        The weights are shared by all tangents of a sequence. Unless there are only a few of
+        them, it is cheaper to add up the scaled weights first: one product then serves all gates
+        of a block.
 
         Parameters
         ----------
-        scales : Tensor of shape (n_networks, n_sequences, n_gates, n_units)
+        blocks : list of dict
+            For each block of the result, the scales (n_networks, n_sequences, n_units) of the
+            gates that it adds up, by the gates' positions.
         tangents : Tensor of shape (n_networks, n_sequences, k, n_in)
 
         Returns
         -------
-        Tensor of shape (n_networks, n_sequences, k, n_units)
+        Tensor of shape (n_networks, n_sequences, k, n_blocks * n_units)
         """
         if 4 * tangents.shape[2] > self.weight.shape[-1]:
-            matrix = torch.einsum("pghm,pbgh->pbhm", self.weight, scales)
-            return tangents @ matrix.mT
+            return tangents @ self._combined(blocks).mT
         products = tangents.flatten(1, 2) @ self.weight.flatten(1, 2).mT
         products = products.view(*tangents.shape[:3], *self.weight.shape[1:3])
-        return torch.einsum("pbkgh,pbgh->pbkh", products, scales)
+        sums = [
+            sum(products[..., gate, :] * scale.unsqueeze(2) for gate, scale in block.items())
+            for block in blocks
+        ]
+        return torch.cat(sums, -1)
+
+    def _combined(self, blocks):
+        """The matrices (n_networks, n_sequences, n_blocks * n_units, n_in) of ``push``."""
+        n_networks, _, n_units, n_in = self.weight.shape
+        n_sequences = next(iter(blocks[0].values())).shape[1]
+        matrices = self.weight.new_empty(n_networks, n_sequences, len(blocks), n_units, n_in)
+        for matrix, block in zip(matrices.unbind(2), blocks, strict=True):
+            (first, scale), *others = block.items()
+            torch.mul(self.weight[:, None, first], scale.unsqueeze(-1), out=matrix)
+            for gate, scale in others:
+                matrix.addcmul_(self.weight[:, None, gate], scale.unsqueeze(-1))
+        return matrices.flatten(2, 3)

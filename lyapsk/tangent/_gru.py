@@ -13,22 +13,21 @@ class GRUCell(Cell):
 
     def linearize(self, state, x):
         from_h, from_x = self.recurrent(state), self.input(x)
-        gates = torch.sigmoid(from_h[:, :, :2] + from_x[:, :, :2])
-        reset, update = gates.unbind(2)
+        reset, update = torch.sigmoid(from_h[:, :, :2] + from_x[:, :, :2]).unbind(2)
         candidate = torch.tanh(from_x[:, :, 2] + reset * from_h[:, :, 2])
         h = candidate + update * (state - candidate)
 
         by_candidate = (1 - update) * (1 - candidate * candidate)
         by_reset = by_candidate * from_h[:, :, 2] * reset * (1 - reset)
         by_update = (state - candidate) * update * (1 - update)
-        state_scales = torch.stack([by_reset, by_update, by_candidate * reset], 2)
-        input_scales = torch.stack([by_reset, by_update, by_candidate], 2)
+        state_blocks = [{0: by_reset, 1: by_update, 2: by_candidate * reset}]
+        input_blocks = [{0: by_reset, 1: by_update, 2: by_candidate}]
 
         def push(tangents, input_tangents=None):
-            pushed = self.recurrent.push(state_scales, tangents)
-            pushed = pushed.addcmul_(update.unsqueeze(2), tangents)
+            pushed = self.recurrent.push(state_blocks, tangents)
+            pushed.addcmul_(update.unsqueeze(2), tangents)
             if input_tangents is not None:
-                pushed += self.input.push(input_scales, input_tangents)
+                pushed += self.input.push(input_blocks, input_tangents)
             return pushed
 
         return h, push

@@ -10,78 +10,93 @@ from ._lstm import LSTMCell
 from ._stack import Stack
 
 
-def _elman(layer, recurrent, inputs, suffix):
+def _elman(layer, recurrent, inputs, projection):
     return ElmanCell(recurrent, inputs, layer.nonlinearity)
 
 
-def _gru(layer, recurrent, inputs, suffix):
+def _gru(layer, recurrent, inputs, projection):
     return GRUCell(recurrent, inputs)
 
 
-def _lstm(layer, recurrent, inputs, suffix):
-    projection = getattr(layer, f"weight_hr{suffix}", None)
-    return LSTMCell(
-        recurrent, inputs, None if projection is None else _held(projection, inputs.weight)
-    )
+def _lstm(layer, recurrent, inputs, projection):
+    return LSTMCell(recurrent, inputs, projection)
 
 
-_CELLS = {nn.RNN: (_elman, 1), nn.GRU: (_gru, 3), nn.LSTM: (_lstm, 4)}
+_KINDS = {
+    nn.RNN: (_elman, 1),
+    nn.GRU: (_gru, 3),
+    nn.LSTM: (_lstm, 4),
+    nn.RNNCell: (_elman, 1),
+    nn.GRUCell: (_gru, 3),
+    nn.LSTMCell: (_lstm, 4),
+}
 
 
 def is_recurrent(module):
-    """Whether ``module`` is a recurrent layer whose dynamics are known."""
-    return isinstance(module, tuple(_CELLS))
+    """Whether ``module`` is a recurrent layer or cell whose dynamics are known."""
+    return isinstance(module, tuple(_KINDS))
 
 
-def dynamics_of(layer, *, dtype, device):
-    """Dynamics of a recurrent layer, from a copy of the weights that it has now.
+def cells_of(layer, *, dtype, device):
+    """Cells of a recurrent layer, from a copy of the weights that it has now.
 
     Parameters
     ----------
-    layer : torch.nn.RNN, GRU or LSTM
+    layer : torch.nn.RNN, GRU, LSTM, RNNCell, GRUCell or LSTMCell
     dtype : torch.dtype
     device : torch.device
 
     Returns
     -------
-    Stack
-        Of one network.
+    list of tuple of Cell
+        From the lowest layer to the highest; where the layer is bidirectional, each tuple holds
+        the cell that reads forward and the one that reads backward.
     """
-    make, n_gates = next(entry for kind, entry in _CELLS.items() if isinstance(layer, kind))
+    make, n_gates = next(entry for kind, entry in _KINDS.items() if isinstance(layer, kind))
     like = torch.empty(0, dtype=dtype, device=device)
-    cells = []
-    for suffix in [f"_l{index}" for index in range(layer.num_layers)]:
+
+    def cell(suffix):
         recurrent = _gates(layer, "hh", suffix, n_gates, like)
         inputs = _gates(layer, "ih", suffix, n_gates, like)
-        cells.append(make(layer, recurrent, inputs, suffix))
-    return Stack(tuple(cells))
+        return make(layer, recurrent, inputs, _held(layer, f"weight_hr{suffix}", like))
+
+    if isinstance(layer, nn.RNNCellBase):
+        return [(cell(""),)]
+    directions = ("", "_reverse") if layer.bidirectional else ("",)
+    return [tuple(cell(f"_l{i}{d}") for d in directions) for i in range(layer.num_layers)]
 
 
-def state_from_torch(layer, hx):
+def dynamics_of(layer, *, dtype, device):
+    """Joint dynamics of all layers of a recurrent layer of one direction; see ``cells_of``."""
+    return Stack(tuple(cell for (cell,) in cells_of(layer, dtype=dtype, device=device)))
+
+
+def state_from_torch(hx):
     """Full state from what torch calls ``hx``.
 
     Parameters
     ----------
-    layer : torch.nn.RNN, GRU or LSTM
-    hx : Tensor of shape (n_layers, n_sequences, n_units), or for LSTM a pair ``(h, c)``
+    hx : Tensor of shape (n_layers, n_sequences, n_units), or for LSTM a pair ``(h, c)`` of them
+        With two directions, each layer comes twice.
 
     Returns
     -------
     Tensor of shape (n_sequences, n)
     """
     parts = hx if isinstance(hx, tuple | list) else (hx,)
-    return torch.cat(
-        [block for layer_parts in zip(*parts, strict=True) for block in layer_parts], -1
-    )
+    blocks = [block for layer_parts in zip(*parts, strict=True) for block in layer_parts]
+    return torch.cat(blocks, -1)
 
 
 def _gates(layer, which, suffix, n_gates, like):
-    weight = _held(getattr(layer, f"weight_{which}{suffix}"), like).unflatten(1, (n_gates, -1))
-    bias = getattr(layer, f"bias_{which}{suffix}", None)
+    weight = _held(layer, f"weight_{which}{suffix}", like).unflatten(1, (n_gates, -1))
+    bias = _held(layer, f"bias_{which}{suffix}", like)
     if bias is None:
         return Gates(weight, weight.new_zeros(1, 1, *weight.shape[1:3]))
-    return Gates(weight, _held(bias, like).view(1, 1, n_gates, -1))
+    return Gates(weight, bias.view(1, 1, n_gates, -1))
 
 
-def _held(weight, like):
-    return weight.detach().to(like, copy=True).unsqueeze(0)
+def _held(layer, name, like):
+    """Copy of a weight with the network in front; None where the layer has no such weight."""
+    weight = getattr(layer, name, None)
+    return None if weight is None else weight.detach().to(like, copy=True).unsqueeze(0)

@@ -7,10 +7,17 @@ import torch
 from lyapsk import LyapunovSpectrum, lyapunov_spectrum
 
 
-def spectrum_of(exponents):
+def spectrum_of(exponents, **fields):
     exponents = np.array(exponents, dtype=float)
+    zeros, steps = np.zeros(len(exponents)), np.array([10])
+    fields = {"standard_error": zeros, "drift": zeros, **fields}
     return LyapunovSpectrum(
-        exponents, np.zeros(len(exponents)), exponents[None], 10, len(exponents)
+        exponents,
+        per_sequence=exponents[None],
+        n_batches=16,
+        n_steps=steps,
+        state_size=len(exponents),
+        **fields,
     )
 
 

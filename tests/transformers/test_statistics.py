@@ -39,7 +39,8 @@ def test_by_hand():
 def test_kaplan_yorke_dimension_is_the_spectrums_own():
     rng = np.random.default_rng(0)
     for exponents in -np.sort(-rng.normal(-0.3, 1, (20, 6)), axis=1):
-        spectrum = LyapunovSpectrum(exponents, exponents, exponents[None], 1, 6)
+        zeros, rows = np.zeros(6), exponents[None]
+        spectrum = LyapunovSpectrum(exponents, zeros, rows, zeros, 2, np.array([1]), 6)
         found = statistics_of(exponents)["kaplan_yorke_dimension"].iloc[0]
         assert found == pytest.approx(spectrum.kaplan_yorke_dimension)
 

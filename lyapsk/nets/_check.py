@@ -1,0 +1,79 @@
+"""Refuse what cannot be computed, before anything long runs."""
+
+import torch
+
+from ..exceptions import InvalidInputError
+
+
+def check_sequences(sequences):
+    """There must be sequences at all."""
+    if sequences is None or (hasattr(sequences, "__len__") and len(sequences) == 0):
+        raise InvalidInputError(
+            f"sequences: got {sequences!r}. Pass the inputs that drive the network, at least one "
+            "sequence of at least one step."
+        )
+
+
+def check_inputs(inputs):
+    """What reaches the layer, a list of (n_steps, n_inputs), must be there and finite."""
+    if len(inputs) == 0:
+        raise InvalidInputError("sequences: got 0 sequences. There must be at least one.")
+    for position, x in enumerate(inputs):
+        if len(x) == 0:
+            raise InvalidInputError(
+                f"sequences: sequence {position} has 0 steps. Each must have at least one."
+            )
+        bad = x[~x.isfinite()]
+        if len(bad):
+            step = int((~x.isfinite()).any(-1).nonzero()[0])
+            raise InvalidInputError(
+                f"sequences: what reaches the recurrent layer holds {float(bad[0])} in sequence "
+                f"{position} at step {step}. All inputs must be finite: clean or drop them."
+            )
+
+
+def check_state(initial_state, n_sequences, state_size):
+    """Initial states as (n_sequences, n)."""
+    state = torch.atleast_2d(torch.as_tensor(initial_state))
+    if state.shape[-1] != state_size or state.shape[0] not in (1, n_sequences):
+        raise InvalidInputError(
+            f"initial_state: got shape {tuple(state.shape)}. It must be ({n_sequences}, "
+            f"{state_size}): one full state for each sequence."
+        )
+    return state.expand(n_sequences, state_size)
+
+
+def check_weights(layer):
+    """Weights must be finite."""
+    for name, weight in layer.named_parameters():
+        if not weight.isfinite().all():
+            raise InvalidInputError(
+                f"model: {name} of its {type(layer).__name__} holds values that are not finite. "
+                "The training of this network diverged: leave it out, or train it again."
+            )
+
+
+def check_ranges(problem, options):
+    """Counts must fit the network and its sequences."""
+    n = problem.state_size
+    n_steps = min(part.drive.n_steps for part in problem.parts)
+    if options.n_exponents is not None and options.n_exponents > n:
+        raise InvalidInputError(
+            f"n_exponents: got {options.n_exponents}. It must be between 1 and the state size, {n}."
+        )
+    if options.warmup >= n_steps:
+        raise InvalidInputError(
+            f"warmup: got {options.warmup}, but there are {n_steps} steps. Leave at least one step "
+            "to average over: shorten warmup or join sequences with n_steps."
+        )
+    lengths = {part.drive.n_steps for part in problem.parts}
+    if options.keep and len(lengths) > 1:
+        raise InvalidInputError(
+            f"keep: got {options.keep!r}, for sequences of {len(lengths)} lengths. Steps are kept "
+            "for sequences of one length: cut them with n_steps, or pass them by length."
+        )
+    if "frames" in options.keep and len(problem.parts) > 1:
+        raise InvalidInputError(
+            "keep: got 'frames', but every layer has a frame of its own. Frames can be kept with "
+            "coupling='full'."
+        )

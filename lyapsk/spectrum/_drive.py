@@ -1,0 +1,46 @@
+"""What drives a network."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Drive:
+    """What drives networks of one shape, over sequences of one length.
+
+    Attributes
+    ----------
+    state : Tensor of shape (n_networks, n_sequences, n)
+        Initial states.
+    inputs : Tensor of shape (n_steps, n_networks, n_sequences, n_inputs), or None
+        None for maps without inputs.
+    n_steps : int
+    """
+
+    state: Tensor
+    inputs: Tensor | None
+    n_steps: int
+
+    @property
+    def shape(self):
+        """Drives of equal shape may be joined by ``concatenate``."""
+        width = None if self.inputs is None else self.inputs.shape[-1]
+        return (self.n_steps, *self.state.shape[1:], width)
+
+    @classmethod
+    def concatenate(cls, drives):
+        """Join the networks of drives of one ``shape``."""
+        first = drives[0]
+        inputs = None if first.inputs is None else torch.cat([d.inputs for d in drives], 1)
+        return cls(torch.cat([d.state for d in drives]), inputs, first.n_steps)
+
+    def of_sequences(self, part):
+        """The drive of a slice of the sequences."""
+        inputs = None if self.inputs is None else self.inputs[:, :, part]
+        return replace(self, state=self.state[:, part], inputs=inputs)
+
+    def input_at(self, step):
+        """Inputs of one step, (n_networks, n_sequences, n_inputs)."""
+        return None if self.inputs is None else self.inputs[step]

@@ -1,0 +1,47 @@
+"""Layers one by one: the exponents of a stack are the union of its layers' own."""
+
+import torch
+
+from ..spectrum import Drive
+from ._stack import Stack
+
+
+def layerwise(layers, drive):
+    """Split stacked layers of one or two directions into systems of their own.
+
+    The joint Jacobian of stacked layers is block triangular, so that each layer, driven by the
+    outputs of the one below, has exponents of its own.
+
+    Parameters
+    ----------
+    layers : list of tuple of Cell
+        As ``cells_of`` gives them.
+    drive : Drive
+        Of the whole stack.
+
+    Returns
+    -------
+    list of (Stack, Drive, str)
+        For each layer and direction its dynamics, what drives it, and its name in torch.
+    """
+    sizes = [cell.state_size for directions in layers for cell in directions]
+    states = iter(drive.state.split(sizes, -1))
+    inputs, parts = drive.inputs, []
+    for index, directions in enumerate(layers):
+        outputs = []
+        for cell, suffix, flips in zip(directions, ("", "_reverse"), ([], [0]), strict=False):
+            own = Drive(next(states), inputs.flip(flips), drive.n_steps)
+            parts.append((Stack((cell,)), own, f"l{index}{suffix}"))
+            if index + 1 < len(layers):
+                outputs.append(_outputs(cell, own).flip(flips))
+        inputs = torch.cat(outputs, -1) if outputs else None
+    return parts
+
+
+def _outputs(cell, drive):
+    """Outputs (n_steps, n_networks, n_sequences, output_size) of a cell along its drive."""
+    state, outputs = drive.state, []
+    for step in range(drive.n_steps):
+        state, _ = cell.linearize(state, drive.input_at(step))
+        outputs.append(state[..., : cell.output_size])
+    return torch.stack(outputs)
