@@ -1,6 +1,5 @@
 """Run a model's own forward and record what reaches its recurrent layer."""
 
-import copy
 from collections.abc import Mapping
 from contextlib import contextmanager
 from itertools import pairwise
@@ -39,7 +38,7 @@ def record(model, module, layer, sequences):
     """
     read = _read_cell if isinstance(layer, nn.RNNCellBase) else _read_layer
     inputs, states = [], []
-    with undisturbed(model), _recorded(layer) as calls:
+    with undisturbed(model), _around(model, module), _recorded(layer) as calls:
         for _ in _forwards(model, module, sequences):
             own_inputs, own_state = read(layer, calls)
             inputs += own_inputs
@@ -76,7 +75,7 @@ def _forwards(model, module, sequences):
     sequences = _as_input(sequences, module)
     try:
         if isinstance(model, NeuralNet):
-            yield from _with_module(model, module).forward_iter(sequences, training=False)
+            yield from model.forward_iter(sequences, training=False)
         elif isinstance(sequences, Mapping):
             yield module(**sequences)
         elif isinstance(sequences, tuple | list):
@@ -90,13 +89,18 @@ def _forwards(model, module, sequences):
         ) from error
 
 
-def _with_module(net, module):
-    """The net itself, or a copy of it around the plain module that its own one wraps."""
-    if net.module_ is module:
-        return net
-    plain = copy.copy(net)
-    vars(plain)["module_"] = module
-    return plain
+@contextmanager
+def _around(model, module):
+    """A net holds the plain module in place of a compiled or data-parallel one meanwhile."""
+    if not isinstance(model, NeuralNet):
+        yield
+        return
+    own = model.module_
+    vars(model)["module_"] = module
+    try:
+        yield
+    finally:
+        vars(model)["module_"] = own
 
 
 def _as_input(data, module):

@@ -1,0 +1,240 @@
+"""Every kind of network that torch has: cells, directions, packing, wrappers, precisions."""
+
+import numpy as np
+import pytest
+import torch
+from helpers import dense_jacobians, growth_of, make_layer, make_net, tokens
+from skorch import NeuralNet
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from lyapsk import lyapunov_spectrum
+from lyapsk.exceptions import InvalidInputError, RecurrentLayerError
+from lyapsk.spectrum import initial_frame
+
+RNG = np.random.default_rng(0)
+SEQUENCES = RNG.normal(size=(3, 20, 3))
+LENGTHS = [7, 20, 12]
+KINDS = [nn.RNN, nn.GRU, nn.LSTM]
+CELLS = [nn.RNNCell, nn.GRUCell, nn.LSTMCell]
+
+
+class Packing(nn.Module):
+    """Packs padded sequences, in any order, before its recurrent layer."""
+
+    def __init__(self, kind, **kwargs):
+        super().__init__()
+        self.recurrent = kind(3, 4, batch_first=True, **kwargs)
+
+    def forward(self, x, lengths):
+        packed = pack_padded_sequence(
+            x, lengths.cpu().long(), batch_first=True, enforce_sorted=False
+        )
+        return pad_packed_sequence(self.recurrent(packed)[0], batch_first=True)[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_packed_sequences_are_followed_over_their_own_steps(kind):
+    torch.manual_seed(0)
+    module = Packing(kind).double()
+    X = {"x": SEQUENCES, "lengths": np.array(LENGTHS)}
+    spectrum = lyapunov_spectrum(module, X)
+    assert spectrum.n_steps.tolist() == LENGTHS
+    alone = [
+        lyapunov_spectrum(module.recurrent, SEQUENCES[[i], :length])
+        for i, length in enumerate(LENGTHS)
+    ]
+    for own, row in zip(alone, spectrum.per_sequence, strict=True):
+        np.testing.assert_allclose(np.sort(row), np.sort(own.exponents), atol=1e-9)
+
+
+def test_list_of_unequal_lengths_equals_packed():
+    module = Packing(nn.GRU).double()
+    packed = lyapunov_spectrum(module, {"x": SEQUENCES, "lengths": np.array(LENGTHS)})
+    ragged = [x[:length] for x, length in zip(SEQUENCES, LENGTHS, strict=True)]
+    listed = lyapunov_spectrum(module.recurrent, ragged)
+    np.testing.assert_allclose(listed.per_sequence, packed.per_sequence, atol=1e-12)
+    assert (listed.standard_error > 0).all()
+    with pytest.raises(InvalidInputError, match="3 lengths"):
+        lyapunov_spectrum(module.recurrent, ragged, keep="growth")
+    with pytest.raises(InvalidInputError, match="warmup: got 7, but there are 7 steps"):
+        lyapunov_spectrum(module.recurrent, ragged, warmup=7)
+
+
+class Looping(nn.Module):
+    """Loops a cell over the steps, in its own forward."""
+
+    def __init__(self, cell, reset=None):
+        super().__init__()
+        self.cell, self.reset = cell, reset
+
+    def forward(self, x):
+        state, outputs = None, []
+        for t in range(x.shape[1]):
+            state = self.cell(x[:, t], None if t == self.reset else state)
+            outputs.append(state[0] if isinstance(state, tuple) else state)
+        return torch.stack(outputs, 1)
+
+
+@pytest.mark.parametrize(("kind", "cell"), list(zip(KINDS, CELLS, strict=True)))
+def test_cell_equals_layer(kind, cell):
+    layer = kind(3, 4).double()
+    own = cell(3, 4).double()
+    own.load_state_dict({name.removesuffix("_l0"): w for name, w in layer.state_dict().items()})
+    expected = lyapunov_spectrum(layer, SEQUENCES).per_sequence
+    bare = lyapunov_spectrum(own, SEQUENCES)
+    np.testing.assert_allclose(bare.per_sequence, expected, atol=1e-12)
+    looped = lyapunov_spectrum(Looping(own), SEQUENCES)
+    np.testing.assert_allclose(looped.per_sequence, expected, atol=1e-12)
+
+
+def test_cell_that_loses_its_state_is_refused():
+    with pytest.raises(RecurrentLayerError, match="at step 5 this GRUCell"):
+        lyapunov_spectrum(Looping(nn.GRUCell(3, 4), reset=5), SEQUENCES)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bidirectional_layers_are_followed_in_their_own_direction(kind):
+    torch.manual_seed(0)
+    layer = kind(3, 4, bidirectional=True, num_layers=2, batch_first=True).double()
+    spectrum = lyapunov_spectrum(layer, SEQUENCES)
+    between = _lower(layer, kind)(torch.tensor(SEQUENCES))[0].detach()
+    expected = {}
+    for index, x in ((0, torch.tensor(SEQUENCES)), (1, between)):
+        for suffix, flips in (("", []), ("_reverse", [1])):
+            own = _one_direction(layer, kind, index, suffix)
+            found = lyapunov_spectrum(own, x.flip(flips))
+            expected[f"l{index}{suffix}"] = found.exponents
+    assert set(spectrum.layers) == set(expected)
+    for name, exponents in expected.items():
+        np.testing.assert_allclose(
+            spectrum.exponents[spectrum.layers == name], exponents, atol=1e-9
+        )
+
+
+def _one_direction(layer, kind, index, suffix):
+    """A layer of one direction with the weights of one of ``layer``."""
+    own = kind(layer.input_size if index == 0 else 8, 4).double()
+    with torch.no_grad():
+        for name, weight in own.named_parameters():
+            weight.copy_(getattr(layer, name.replace("_l0", f"_l{index}{suffix}")))
+    return own
+
+
+def _lower(layer, kind):
+    lower = kind(3, 4, bidirectional=True, batch_first=True).double()
+    lower.load_state_dict({k: v for k, v in layer.state_dict().items() if "_l0" in k})
+    return lower
+
+
+@pytest.mark.parametrize("name", ["tanh-stacked", "gru-stacked", "lstm-stacked"])
+def test_layers_apart_are_the_blocks_of_the_joint_jacobian(name):
+    layer = make_layer(name)
+    apart = lyapunov_spectrum(layer, SEQUENCES, coupling="layers")
+    n, n_layers = apart.state_size, layer.num_layers
+    assert set(apart.layers) == {f"l{i}" for i in range(n_layers)}
+    start = torch.zeros(n, dtype=torch.float64)
+    jacobians = [dense_jacobians(layer, torch.tensor(x), start).numpy() for x in SEQUENCES]
+    m = n // n_layers
+    frame = initial_frame(m, m, seed=0, dtype=torch.float64, device="cpu").mT
+    for i in range(n_layers):
+        block = slice(i * m, (i + 1) * m)
+        growth = np.mean([growth_of(J[:, block, block], frame).mean(0) for J in jacobians], 0)
+        found = apart.exponents[apart.layers == f"l{i}"]
+        np.testing.assert_allclose(found, np.sort(growth)[::-1], atol=1e-9)
+    joint = lyapunov_spectrum(layer, SEQUENCES, coupling="full")
+    assert apart.sum == pytest.approx(joint.sum, abs=1e-9)
+    assert joint.layers is None
+
+
+def test_layers_apart_and_together_agree_in_the_long_run():
+    layer = make_layer("gru-stacked")
+    long = RNG.normal(size=(2, 2000, 3))
+    apart, joint = (
+        lyapunov_spectrum(layer, long, coupling=coupling, warmup=500).exponents
+        for coupling in ("layers", "full")
+    )
+    np.testing.assert_allclose(apart, joint, atol=5e-3)
+
+
+def test_leading_exponents_of_layers_apart():
+    layer = make_layer("lstm-stacked")
+    whole = lyapunov_spectrum(layer, SEQUENCES, coupling="layers")
+    leading = lyapunov_spectrum(layer, SEQUENCES, coupling="layers", n_exponents=4)
+    np.testing.assert_allclose(leading.exponents, whole.exponents[:4], atol=1e-9)
+    assert leading.layers.tolist() == whole.layers[:4].tolist()
+
+
+def test_growth_is_kept_of_layers_apart_but_frames_are_not():
+    layer = make_layer("gru-stacked")
+    kept = lyapunov_spectrum(layer, SEQUENCES, coupling="layers", keep="growth")
+    np.testing.assert_allclose(kept.growth.mean((0, 1))[kept.order], kept.exponents)
+    with pytest.raises(InvalidInputError, match="coupling='full'"):
+        lyapunov_spectrum(layer, SEQUENCES, coupling="layers", keep="frames")
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method`:DeprecationWarning")
+@pytest.mark.parametrize("wrapper", [torch.compile, nn.DataParallel], ids=["compiled", "parallel"])
+@pytest.mark.parametrize("in_net", [True, False])
+def test_wrapped_modules_are_unwrapped(wrapper, in_net):
+    net, X = make_net(), tokens()
+    expected = lyapunov_spectrum(net, X).exponents
+    wrapped = wrapper(net.module_)
+    if in_net:
+        vars(net)["module_"] = wrapped
+    found = lyapunov_spectrum(net if in_net else wrapped, X).exponents
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_any_precision_are_computed_in_double(dtype):
+    layer = make_layer("gru").to(dtype)
+    exact = make_layer("gru").to(dtype).double()
+    found = lyapunov_spectrum(layer, SEQUENCES).exponents
+    np.testing.assert_array_equal(found, lyapunov_spectrum(exact, SEQUENCES).exponents)
+
+
+def test_module_in_half_precision():
+    torch.manual_seed(0)
+    net = NeuralNet(nn.Sequential(nn.GRU(3, 4, batch_first=True)).bfloat16(), nn.MSELoss)
+    spectrum = lyapunov_spectrum(net.initialize(), SEQUENCES)
+    assert np.isfinite(spectrum.exponents).all()
+
+
+def test_early_end_at_the_tolerance():
+    layer = make_layer("gru")
+    long = RNG.normal(size=(8, 1600, 3))
+    early = lyapunov_spectrum(layer, long, tol=0.02)
+    whole = lyapunov_spectrum(layer, long)
+    assert early.n_steps.max() < 1600
+    assert (early.standard_error <= 0.02).all()
+    assert early.converged.all()
+    np.testing.assert_allclose(early.exponents, whole.exponents, atol=5 * 0.02)
+    never = lyapunov_spectrum(layer, long[:, :40], tol=1e-9)
+    assert never.n_steps.tolist() == [40] * 8
+    assert not never.converged.any()
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch):
+    from lyapsk.nets import _solve
+
+    layer, sizes, follow = make_layer("gru"), [], _solve.follow_frame
+
+    def with_little_memory(dynamics, drive, *args, **kwargs):
+        sizes.append(drive.state.shape[1])
+        if sizes[-1] > 2:
+            raise torch.OutOfMemoryError("no more")
+        return follow(dynamics, drive, *args, **kwargs)
+
+    expected = lyapunov_spectrum(layer, SEQUENCES).per_sequence
+    monkeypatch.setattr(_solve, "follow_frame", with_little_memory)
+    found = lyapunov_spectrum(layer, SEQUENCES).per_sequence
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+    assert sizes == [3, 2, 1]
+    monkeypatch.setattr(_solve, "follow_frame", follow_nothing)
+    with pytest.raises(torch.OutOfMemoryError):
+        lyapunov_spectrum(layer, SEQUENCES)
+
+
+def follow_nothing(*args, **kwargs):
+    raise torch.OutOfMemoryError("nothing fits")

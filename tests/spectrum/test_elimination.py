@@ -1,0 +1,110 @@
+"""LU against QR, and both against many digits, where frames collapse fast."""
+
+import mpmath
+import numpy as np
+import pytest
+import torch
+from helpers import LAYERS, dense_jacobians, make_layer
+from torch import nn
+
+from lyapsk import lyapunov_spectrum
+from lyapsk.spectrum import initial_frame
+from lyapsk.spectrum._frames import eliminate, log_diagonal, orthonormalize
+
+RNG = np.random.default_rng(0)
+SEQUENCES = RNG.normal(size=(2, 200, 3))
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("gain", [0.3, 1.0, 3.0])
+def test_lu_agrees_with_qr(name, gain):
+    layer = make_layer(name, gain=gain)
+    lu = lyapunov_spectrum(layer, SEQUENCES, method="lu")
+    qr = lyapunov_spectrum(layer, SEQUENCES, method="qr")
+    live = qr.per_sequence > -8
+    np.testing.assert_allclose(lu.per_sequence[live], qr.per_sequence[live], atol=1e-6)
+    assert (np.isneginf(lu.exponents) == np.isneginf(qr.exponents)).all()
+
+
+def exact_growth(jacobians, frame):
+    """Mean of ``log abs diag R_t`` with 60 digits, by Gram-Schmidt."""
+    with mpmath.workdps(60):
+        Q = mpmath.matrix(frame.tolist())
+        n, k = frame.shape
+        total = [mpmath.mpf(0)] * k
+        for J in jacobians:
+            Q = mpmath.matrix(J.tolist()) * Q
+            for j in range(k):
+                column = Q[:, j]
+                for i in range(j):
+                    column -= Q[:, i] * (Q[:, i].T * column)[0]
+                norm = mpmath.norm(column)
+                total[j] += mpmath.log(norm)
+                for row in range(n):
+                    Q[row, j] = column[row] / norm
+        return np.array([float(t) for t in total]) / len(jacobians)
+
+
+@pytest.mark.parametrize(("name", "gain"), [("lstm", 1), ("lstm", 12), ("gru", 12), ("tanh", 5)])
+def test_elimination_is_nearer_to_many_digits_than_qr(name, gain):
+    layer = make_layer(name, gain=gain)
+    x = torch.tensor(SEQUENCES[0, :60])
+    n = lyapunov_spectrum(layer, x[None]).state_size
+    jacobians = dense_jacobians(layer, x, torch.zeros(n).double()).numpy()
+    frame = initial_frame(n, n, seed=0, dtype=torch.float64, device="cpu").mT.numpy()
+    exact = np.sort(exact_growth(jacobians, frame))
+    error = {
+        method: np.abs(np.sort(lyapunov_spectrum(layer, x[None], method=method).exponents) - exact)
+        for method in ("lu", "qr")
+    }
+    assert (error["lu"] <= np.maximum(1e-6, error["qr"])).all()
+
+
+def test_sums_of_pivots_and_of_diagonals_differ_by_the_frames_own():
+    J = torch.randn(30, 5, 9, 9, generator=torch.Generator().manual_seed(0)).double()
+    start = initial_frame(9, 6, seed=0, dtype=torch.float64, device="cpu").expand(5, -1, -1)
+    by_lu, by_qr = start, start
+    lu = qr = torch.zeros(5, 6).double()
+    for step in J:
+        by_lu, growth = eliminate(by_lu @ step.mT)
+        lu = lu + growth
+        by_qr, growth = orthonormalize(by_qr @ step.mT)
+        qr = qr + growth
+    torch.testing.assert_close(lu + log_diagonal(by_lu), qr, rtol=0, atol=1e-9)
+
+
+def test_factors_rebuild_what_was_factored():
+    Z = torch.randn(3, 7, 9, generator=torch.Generator().manual_seed(0)).double()
+    frame, growth = eliminate(Z)
+    U = torch.linalg.lstsq(frame.mT, Z.mT).solution
+    torch.testing.assert_close(frame.mT @ U, Z.mT)
+    torch.testing.assert_close(U, U.triu(), rtol=0, atol=1e-12)
+    torch.testing.assert_close(U.diagonal(dim1=-2, dim2=-1).abs().log(), growth)
+
+
+def test_frames_are_factored_rarely_where_they_collapse_slowly(monkeypatch):
+    from lyapsk.spectrum import _steppers
+
+    calls = []
+    monkeypatch.setattr(
+        _steppers, "eliminate", lambda tangents: calls.append(1) or eliminate(tangents)
+    )
+    layer = nn.RNN(3, 16)
+    nn.init.orthogonal_(layer.weight_hh_l0)
+    lyapunov_spectrum(layer, 0.1 * SEQUENCES[:1], method="lu")
+    slowly = len(calls)
+    calls.clear()
+    lyapunov_spectrum(make_layer("lstm", gain=3), SEQUENCES[:1], method="lu")
+    assert slowly < 30
+    assert len(calls) >= 100
+
+
+def test_one_collapsing_network_leaves_the_others_right():
+    from lyapsk import LyapunovSpectrumTransformer
+
+    layers = [make_layer("lstm", gain=gain) for gain in (0.5, 1, 300)]
+    alone = [lyapunov_spectrum(layer, SEQUENCES).exponents for layer in layers]
+    spectra = LyapunovSpectrumTransformer(SEQUENCES).fit(layers).spectra(layers)
+    for found, expected in zip(spectra, alone, strict=True):
+        live = expected > -8
+        np.testing.assert_allclose(found.exponents[live], expected[live], atol=1e-9)
