@@ -83,10 +83,9 @@ def log_diagonal(frame):
 def _log_pivots(packed):
     """Log of the pivots of packed LU factors (..., n, k), minus infinity for dead ones."""
     pivots = packed.diagonal(dim1=-2, dim2=-1).abs()
-    small = pivots < pivots.amax(-1, keepdim=True) * _rounding(packed.mT)
     growth = pivots.log()
-    if (small & (pivots > 0)).any():
-        growth.masked_fill_(small & (pivots <= _noise(packed)), -torch.inf)
+    if pivots.amin() <= pivots.amax() * _rounding(packed.mT):
+        growth.masked_fill_(pivots <= _noise(packed), -torch.inf)
     return growth
 
 

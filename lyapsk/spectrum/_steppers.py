@@ -9,6 +9,7 @@ from ._growth import Position
 
 LONGEST_INTERVAL = 64
 LARGEST_GROWTH = 300.0
+SAFETY = 0.9
 
 
 class Orthonormalization:
@@ -48,8 +49,10 @@ class Orthonormalization:
         return state, tangents
 
     def _accept(self, n_steps, position):
-        failed = ~position.state.isfinite().all(-1) & (self.failed_step < 0)
-        self.failed_step.masked_fill_(failed, self.step)
+        finite = position.state.isfinite()
+        if not finite.all():
+            failed = ~finite.all(-1) & (self.failed_step < 0)
+            self.failed_step.masked_fill_(failed, self.step)
         self.step += n_steps
         self.position = position
 
@@ -92,24 +95,19 @@ class Elimination(Orthonormalization):
 
     def _load(self, state, growth):
         """Above 1 where the steps since the last factorisation were too many."""
-        working = self.failed_step < 0
-        counted = working.unsqueeze(-1) & ~growth.isneginf()
-        most = growth.masked_fill(~counted, -torch.inf).amax(-1)
-        least = growth.masked_fill(~counted, torch.inf).amin(-1)
-        loads = torch.stack(
-            [
-                (most - least).amax() / self._largest_log_ratio,
-                growth.masked_fill(~counted, 0).abs().amax() / LARGEST_GROWTH,
-            ]
-        )
-        overflown = (working & ~state.isfinite().all(-1)).any()
-        load = loads.nan_to_num(nan=math.inf).amax().masked_fill(overflown, math.inf)
-        return max(load.item(), 0.01)
+        most = growth.amax(-1)
+        least = growth.where(growth.isfinite(), torch.inf).amin(-1)
+        load = torch.maximum(
+            (most - least) / self._largest_log_ratio, most.abs() / LARGEST_GROWTH
+        ).amax()
+        return load.item() if state.isfinite().all() else math.inf
 
 
 def _next_interval(n_steps, load):
-    """Steps that would use most of the room, were the frame to go on as it did."""
-    wanted = int(0.8 * n_steps / load)
-    if load > 1:
-        wanted = min(wanted, n_steps // 2)
-    return max(1, min(wanted, LONGEST_INTERVAL))
+    """Steps that would use most of the room, were the frame to go on as it did.
+
+    A load that is not a number asks for shorter intervals too.
+    """
+    if not load <= 1:
+        return max(1, n_steps // 2)
+    return max(1, min(int(SAFETY * n_steps / max(load, 0.01)), LONGEST_INTERVAL))

@@ -27,15 +27,17 @@ class LSTMCell(Cell):
     def linearize(self, state, x):
         h, c = self._split(state)
         drive = self.recurrent(h) + self.input(x)
-        i, f, g, o = drive.unbind(2)
-        i, f, g, o = torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
+        gates = torch.sigmoid(drive)
+        slopes = gates * (1 - gates)
+        i, f, _, o = gates.unbind(2)
+        g = torch.tanh(drive[:, :, 2])
         new_c = f * c + i * g
         squashed = torch.tanh(new_c)
 
         by_new_c = o * (1 - squashed * squashed)
         blocks = [
-            {3: squashed * o * (1 - o)},
-            {0: g * i * (1 - i), 1: c * f * (1 - f), 2: i * (1 - g * g)},
+            {3: squashed * slopes[:, :, 3]},
+            {0: g * slopes[:, :, 0], 1: c * slopes[:, :, 1], 2: i * (1 - g * g)},
         ]
 
         def push(tangents, input_tangents=None):
