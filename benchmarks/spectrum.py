@@ -22,7 +22,6 @@ from torch import nn
 
 from lyapsk import LyapunovSpectrumTransformer, lyapunov_spectrum
 from lyapsk.spectrum import initial_frame, on_all_cores
-from lyapsk.tangent import dynamics_of
 
 KINDS = {"LSTM": nn.LSTM, "Elman": nn.RNN, "GRU": nn.GRU}
 N_INPUTS, N_SEQUENCES, N_STEPS = 4, 8, 60
@@ -46,26 +45,56 @@ def sequences(n_sequences, n_steps, seed=0):
     return np.random.default_rng(seed).normal(size=(n_sequences, n_steps, N_INPUTS))
 
 
+def dense_step(layer, state, x):
+    """One step of a single layer and its dense Jacobian, by its gates' formulas."""
+    W, V = layer.weight_hh_l0.detach().double(), layer.weight_ih_l0.detach().double()
+    b, c = layer.bias_hh_l0.detach().double(), layer.bias_ih_l0.detach().double()
+    n = W.shape[1]
+    from_h, from_x = state[:, :n] @ W.T + b, x @ V.T + c
+    if isinstance(layer, nn.RNN):
+        h = torch.tanh(from_h + from_x)
+        return h, (1 - h * h)[:, :, None] * W
+    if isinstance(layer, nn.GRU):
+        r, z = torch.sigmoid((from_h + from_x)[:, : 2 * n]).chunk(2, -1)
+        g = torch.tanh(from_x[:, 2 * n :] + r * from_h[:, 2 * n :])
+        slope = (1 - z) * (1 - g * g)
+        J = (slope * from_h[:, 2 * n :] * r * (1 - r))[:, :, None] * W[:n]
+        J += ((state - g) * z * (1 - z))[:, :, None] * W[n : 2 * n]
+        J += (slope * r)[:, :, None] * W[2 * n :] + torch.diag_embed(z)
+        return g + z * (state - g), J
+    i, f, g, o = (from_h + from_x).chunk(4, -1)
+    i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
+    old = state[:, n:]
+    cell = f * old + i * g
+    t = cell.tanh()
+    J = torch.empty(len(x), 2 * n, 2 * n, dtype=torch.float64)
+    J[:, n:, :n] = (g * i * (1 - i))[:, :, None] * W[:n]
+    J[:, n:, :n] += (old * f * (1 - f))[:, :, None] * W[n : 2 * n]
+    J[:, n:, :n] += (i * (1 - g * g))[:, :, None] * W[2 * n : 3 * n]
+    J[:, n:, n:] = torch.diag_embed(f)
+    slope = (o * (1 - t * t))[:, :, None]
+    J[:, :n] = slope * J[:, n:]
+    J[:, :n, :n] += (t * o * (1 - o))[:, :, None] * W[3 * n :]
+    return torch.cat([o * t, cell], -1), J
+
+
 def textbook(layer, X):
     """Dense Jacobians and QR at every step, all sequences as one batch; returns exponents."""
-    dynamics = dynamics_of(layer, **CPU)
-    n = dynamics.state_size
-    inputs = torch.as_tensor(X).transpose(0, 1).unsqueeze(1)
-    state = torch.zeros(1, len(X), n, dtype=torch.float64)
-    identity = torch.eye(n, dtype=torch.float64).expand(1, len(X), n, n)
-    Q = initial_frame(n, n, seed=0, **CPU).mT
+    n = layer.hidden_size * (2 if isinstance(layer, nn.LSTM) else 1)
+    state = torch.zeros(len(X), n, dtype=torch.float64)
+    Q = initial_frame(n, n, seed=0, **CPU).mT.expand(len(X), n, n)
     total = 0
-    for x in inputs:
-        state, push = dynamics.linearize(state, x)
-        Q, R = torch.linalg.qr(push(identity).mT @ Q)
+    for x in torch.as_tensor(X).unbind(1):
+        state, J = dense_step(layer, state, x)
+        Q, R = torch.linalg.qr(J @ Q)
         total = total + R.diagonal(dim1=-2, dim2=-1).abs().log()
-    return (total / X.shape[1]).mean((0, 1)).sort(descending=True).values.numpy()
+    return (total / X.shape[1]).mean(0).sort(descending=True).values.numpy()
 
 
 def floor_seconds(layer, n_steps):
     """Time of the products and factorisations that ``n_steps`` steps need, on all cores."""
-    dynamics = dynamics_of(layer, **CPU)
-    n, weight = dynamics.state_size, layer.weight_hh_l0.detach().double()
+    weight = layer.weight_hh_l0.detach().double()
+    n = layer.hidden_size * (2 if isinstance(layer, nn.LSTM) else 1)
     frames = torch.randn(N_SEQUENCES, n, n, dtype=torch.float64)
     pushed = torch.randn(N_SEQUENCES, n, n, dtype=torch.float64)
 

@@ -1,6 +1,7 @@
 """The affine maps in front of the gates, and their part in pushing tangents."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -21,8 +22,8 @@ class Gates:
 
     def __call__(self, vectors):
         """Map (n_networks, n_sequences, n_in) to (n_networks, n_sequences, n_gates, n_units)."""
-        rows = self.weight.flatten(1, 2)
-        return (vectors @ rows.mT).unflatten(-1, self.weight.shape[1:3]) + self.bias
+        mapped = torch.baddbmm(self.bias.flatten(2), vectors, self._matrix)
+        return mapped.unflatten(-1, self.weight.shape[1:3])
 
     def push(self, blocks, tangents):
         """Return ``sum_g scale_g * (W_g v)`` for every tangent vector ``v``, block by block.
@@ -44,13 +45,18 @@ class Gates:
         """
         if 4 * tangents.shape[2] > self.weight.shape[-1]:
             return tangents @ self._combined(blocks).mT
-        products = tangents.flatten(1, 2) @ self.weight.flatten(1, 2).mT
+        products = tangents.flatten(1, 2) @ self._matrix
         products = products.view(*tangents.shape[:3], *self.weight.shape[1:3])
         sums = [
             sum(products[..., gate, :] * scale.unsqueeze(2) for gate, scale in block.items())
             for block in blocks
         ]
         return torch.cat(sums, -1)
+
+    @cached_property
+    def _matrix(self):
+        """All gates' weights (n_networks, n_in, n_gates * n_units)."""
+        return self.weight.flatten(1, 2).mT
 
     def _combined(self, blocks):
         """The matrices (n_networks, n_sequences, n_blocks * n_units, n_in) of ``push``."""
