@@ -1,0 +1,6 @@
+"""AeLLE: autoencoders that read spectra and predict how well their networks will do."""
+
+from ._classifier import AeLLEClassifier
+from ._regressor import AeLLERegressor
+
+__all__ = ["AeLLEClassifier", "AeLLERegressor"]

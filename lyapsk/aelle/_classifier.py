@@ -1,0 +1,166 @@
+"""AeLLE for performance in classes."""
+
+import numpy as np
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.utils.multiclass import check_classification_targets
+from torch.nn import functional as F
+
+from ..exceptions import InvalidInputError
+from ._base import BaseAeLLE
+
+PROBABILITY_FLOOR = 0.02
+"""Smallest probability before normalisation, as a share of that of a uniform guess."""
+
+
+class AeLLEClassifier(ClassifierMixin, BaseAeLLE):
+    """Predict classes of networks, such as "learns" or "fails", from their Lyapunov spectra.
+
+    An autoencoder reconstructs the spectra and predicts the class from its latent code, the
+    AeLLE [1]_, so that networks with similar spectra and of one class lie together in the code.
+    The probabilities come from a kernel ridge regression of class membership on the code.
+
+    Inputs are standardised inside, and clipped at five standard deviations, so raw spectra
+    will do, and a few wild rows do little harm.
+
+    Parameters
+    ----------
+    latent_dim : int, default=16
+        Width of the latent code. Use 2 for a picture; predictions from a code of 2 are weaker.
+    hidden_dim : int, default=64
+        Width of the hidden layer of the encoder and of the decoder.
+    noise : float, default=0.1
+        Standard deviation of the noise put on the standardised features in training.
+    target_weight : float, default=1.0
+        Weight of the target's loss beside the reconstruction's; each is about 1 for a guess that
+        ignores the features. With 0 the code does not know the target.
+    learning_rate : float, default=4e-3
+        First step size of AdamW; it falls to 0 along half a cosine over `max_epochs`.
+    max_epochs : int, default=200
+        Most steps of training, each on all rows.
+    validation_fraction : float, default=0.2
+        Share of the rows held out to stop the training and keep the best weights; with fewer
+        than 12 rows, or with 0, none is held out and training runs to `max_epochs`.
+    device : str, torch.device or None, default=None
+        Where to train: None is the CPU. The fitted estimator lives on the CPU in any case.
+    random_state : int, RandomState instance or None, default=None
+        Draws the held-out rows, the first weights and the noise. Pass an int for the same numbers
+        every time. None draws from numpy's global generator, which scikit-learn's users seed;
+        torch's and Python's are never touched.
+    verbose : int, default=0
+        With 1, skorch prints a line an epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes, sorted.
+    input_scaler_ : WinsorizedScaler
+        Units of the features.
+    net_ : skorch.NeuralNet
+        The trained autoencoder is its ``module_``; ``history`` has the losses.
+    head_ : KernelHead
+        The regression on the code.
+    n_held_out_ : int
+        How many of the rows of `head_`, its first, were held out of training.
+    n_iter_ : int
+        Epochs trained.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features seen in `fit`, if they were all strings.
+
+    See Also
+    --------
+    AeLLERegressor : The same for performance measured by a number.
+
+    Notes
+    -----
+    The autoencoder's loss for the class is the cross-entropy, divided by that of a uniform guess.
+    The kernel regression of zeros and ones estimates the classes' probabilities; those below
+    0.02 / n_classes are raised to it, and each row is then divided by its sum. For the network
+    and the kernel see `AeLLERegressor`.
+
+    References
+    ----------
+    .. [1] R. Vogt, Y. Zheng and E. Shlizerman, "Lyapunov-Guided Representation of Recurrent Neural
+       Network Performance", arXiv:2204.04876.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lyapsk import AeLLEClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> decay, rank = rng.uniform(0.1, 2, size=(120, 1)), np.linspace(0, 1, 32)
+    >>> spectra = -decay * rank + 0.02 * rng.normal(size=(120, 32))
+    >>> learns = np.where(abs(decay[:, 0] - 1) < 0.5, "yes", "no")
+    >>> aelle = AeLLEClassifier(random_state=0).fit(spectra[:100], learns[:100])
+    >>> aelle.classes_
+    array(['no', 'yes'], dtype='<U3')
+    >>> aelle.score(spectra[100:], learns[100:]) > 0.9
+    True
+    >>> aelle.predict_proba(spectra[100:]).shape
+    (20, 2)
+    """
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y):
+        """Fit the autoencoder and the class probabilities on its code.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_networks, n_features)
+            Spectra or features of spectra, in any units; at least two rows.
+        y : array-like of shape (n_networks,)
+            Class of each network; at least two classes.
+
+        Returns
+        -------
+        self : AeLLEClassifier
+            The fitted estimator.
+        """
+        X, y = self._validate_training_rows(X, y)
+        check_classification_targets(y)
+        self.classes_, labels = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise InvalidInputError(
+                f"y holds only the class {self.classes_[0]}; AeLLEClassifier needs two or more "
+                "classes. Add networks of another class, or regress on a number instead."
+            )
+        return self._fit(X, np.eye(len(self.classes_))[labels], _relative_cross_entropy)
+
+    def predict_proba(self, X):
+        """Estimate the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_networks, n_features)
+            Spectra or features of spectra.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_networks, n_classes)
+            Columns in the order of `classes_`; rows sum to 1.
+        """
+        codes = self._encode(self._validate_rows(X))
+        raised = np.maximum(self.head_.predict(codes), PROBABILITY_FLOOR / len(self.classes_))
+        return raised / raised.sum(axis=1, keepdims=True)
+
+    def predict(self, X):
+        """Predict the most probable class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_networks, n_features)
+            Spectra or features of spectra.
+
+        Returns
+        -------
+        y : ndarray of shape (n_networks,)
+            Predicted class of each network.
+        """
+        most_probable = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[most_probable]
+
+
+def _relative_cross_entropy(logits, memberships):
+    """Cross-entropy, 1 for a uniform guess."""
+    return F.cross_entropy(logits, memberships) / np.log(memberships.shape[1])

@@ -1,0 +1,247 @@
+"""What holds for both estimators."""
+
+import io
+import pickle
+import random
+from contextlib import redirect_stdout
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from lyapsk import AeLLEClassifier, AeLLERegressor
+from lyapsk.exceptions import InvalidInputError, NumericalError
+
+ESTIMATORS = [AeLLERegressor, AeLLEClassifier]
+both = pytest.mark.parametrize("Estimator", ESTIMATORS)
+
+
+@pytest.fixture(scope="module")
+def rows(curved_spectra):
+    """Rows and targets that are numbers as well as classes."""
+    X, y = curved_spectra(60, n_features=12)
+    return X, (y > 0).astype(int)
+
+
+def quick(Estimator, **parameters):
+    return Estimator(**({"max_epochs": 5, "random_state": 0} | parameters))
+
+
+def outputs(estimator, X):
+    codes = estimator.transform(X)
+    return codes, estimator.predict(X), estimator.inverse_transform(codes)
+
+
+def assert_same_outputs(first, second, X):
+    for one, other in zip(outputs(first, X), outputs(second, X), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@parametrize_with_checks([Estimator(max_epochs=10) for Estimator in ESTIMATORS])
+def test_scikit_learn_conventions(estimator, check):
+    check(estimator)
+
+
+@both
+def test_low_rank_rows_are_reconstructed(Estimator):
+    rng = np.random.default_rng(0)
+    X = 5 + rng.normal(size=(100, 4)) @ rng.normal(size=(4, 25))
+    aelle = Estimator(latent_dim=4, random_state=0).fit(X, rng.integers(2, size=100))
+    error = X - aelle.inverse_transform(aelle.transform(X))
+    assert np.mean(error**2) < 0.01 * np.mean((X - X.mean(axis=0)) ** 2)
+
+
+@both
+def test_reconstruction_error_is_that_of_the_decoded_code(Estimator, rows):
+    X, y = rows
+    aelle = quick(Estimator).fit(X, y)
+    error = X - aelle.inverse_transform(aelle.transform(X))
+    # No value of these columns is far out, so that their units are the plain deviations.
+    expected = np.mean((error / X.std(axis=0)) ** 2, axis=1)
+    np.testing.assert_allclose(aelle.reconstruction_error(X), expected, rtol=1e-9)
+
+
+@both
+def test_rows_unlike_those_seen_have_a_large_reconstruction_error(Estimator, rows):
+    X, y = rows
+    aelle = Estimator(latent_dim=3, random_state=0).fit(X, y)
+    shuffled = np.random.default_rng(0).permuted(X, axis=1)
+    usual = aelle.reconstruction_error(X)
+    assert np.median(aelle.reconstruction_error(shuffled)) > 10 * np.median(usual)
+    assert aelle.reconstruction_error(X[:1] + 1e6) > 1e6
+
+
+@both
+@pytest.mark.parametrize("n_rows", [2, 3, 11, 12, 13])
+@pytest.mark.parametrize("n_features", [1, 2048])
+def test_any_shape(Estimator, n_rows, n_features):
+    X = np.random.default_rng(0).normal(size=(n_rows, n_features))
+    aelle = quick(Estimator).fit(X, np.arange(n_rows) % 2)
+    codes, predicted, decoded = outputs(aelle, X)
+    assert codes.shape == (n_rows, 16)
+    assert decoded.shape == X.shape
+    assert set(predicted) <= {0, 1} or np.isfinite(predicted).all()
+
+
+@both
+def test_constant_features_are_ignored(Estimator, rows):
+    X, y = rows
+    padded, changed = np.c_[X, np.full(60, -7)], np.c_[X, np.full(60, 100)]
+    aelle = quick(Estimator).fit(padded, y)
+    codes = aelle.transform(padded)
+    np.testing.assert_array_equal(aelle.transform(changed), codes)
+    np.testing.assert_array_equal(aelle.inverse_transform(codes)[:, 12], -7)
+    np.testing.assert_array_equal(
+        aelle.reconstruction_error(changed), aelle.reconstruction_error(padded)
+    )
+
+
+@both
+def test_units_of_the_features_do_not_matter(Estimator, rows):
+    X, y = rows
+    rescaled = X * np.geomspace(1e-3, 1e3, 12) - np.arange(12)
+    aelle, other = (Estimator(random_state=0).fit(rows, y) for rows in (X, rescaled))
+    np.testing.assert_allclose(other.predict(rescaled), aelle.predict(X), atol=1e-5)
+    np.testing.assert_allclose(other.transform(rescaled), aelle.transform(X), atol=1e-5)
+
+
+@both
+def test_same_random_state_same_numbers(Estimator, rows):
+    X, y = rows
+    first = quick(Estimator).fit(X, y)
+    assert_same_outputs(first, quick(Estimator).fit(X, y), X)
+    other = quick(Estimator, random_state=1).fit(X, y)
+    assert not np.array_equal(first.transform(X), other.transform(X))
+
+
+@both
+def test_global_generators_are_left_alone(Estimator, rows):
+    X, y = rows
+    numpy_generator = check_random_state(None)
+    of_torch, of_python = torch.get_rng_state(), random.getstate()
+    of_numpy = numpy_generator.get_state()[1].copy()
+    outputs(quick(Estimator).fit(X, y), X)
+    assert torch.equal(torch.get_rng_state(), of_torch)
+    np.testing.assert_array_equal(numpy_generator.get_state()[1], of_numpy)
+    assert random.getstate() == of_python
+
+
+@both
+def test_global_torch_seed_does_not_matter(Estimator, rows):
+    X, y = rows
+    first = quick(Estimator).fit(X, y)
+    torch.manual_seed(123)
+    assert_same_outputs(first, quick(Estimator).fit(X, y), X)
+
+
+@both
+def test_survives_pickle_and_joblib(Estimator, rows, tmp_path):
+    X, y = rows
+    aelle = quick(Estimator).fit(X, y)
+    assert_same_outputs(aelle, pickle.loads(pickle.dumps(aelle)), X)
+    joblib.dump(aelle, tmp_path / "aelle")
+    assert_same_outputs(aelle, joblib.load(tmp_path / "aelle"), X)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@both
+def test_fitted_on_a_gpu_it_lives_on_the_cpu(Estimator, rows):
+    X, y = rows
+    aelle = quick(Estimator, device="cuda").fit(X, y)
+    np.testing.assert_allclose(aelle.transform(X), quick(Estimator).fit(X, y).transform(X))
+    assert b"cuda" not in pickle.dumps(aelle.net_.module_)
+
+
+@both
+def test_works_in_pipelines_searches_and_scores(Estimator, rows):
+    X, y = rows
+    pipe = make_pipeline(StandardScaler(), quick(Estimator))
+    assert cross_val_score(clone(pipe), X, y, cv=2).mean() > 0.1
+    grid = {f"{Estimator.__name__.lower()}__latent_dim": [1, 3]}
+    search = GridSearchCV(pipe, grid, cv=2).fit(X, y)
+    assert search.best_estimator_[-1].transform(X).shape[1] in (1, 3)
+
+
+@both
+def test_data_frames_in_data_frames_out(Estimator, rows):
+    X, y = rows
+    frame = pd.DataFrame(X, columns=[f"q{i}" for i in range(12)], index=np.arange(60) + 100)
+    aelle = quick(Estimator, latent_dim=2).set_output(transform="pandas").fit(frame, y)
+    codes = aelle.transform(frame)
+    prefix = Estimator.__name__.lower()
+    assert list(codes.columns) == [f"{prefix}0", f"{prefix}1"]
+    assert codes.index.equals(frame.index)
+    np.testing.assert_allclose(codes, quick(Estimator, latent_dim=2).fit(X, y).transform(X))
+    assert aelle.inverse_transform(codes).shape == X.shape
+    assert aelle.predict(frame).shape == (60,)
+
+
+@both
+@pytest.mark.parametrize(("verbose", "prints"), [(0, False), (1, True)])
+def test_quiet_unless_asked(Estimator, rows, verbose, prints):
+    with redirect_stdout(io.StringIO()) as printed:
+        quick(Estimator, verbose=verbose).fit(*rows)
+    assert ("train_loss" in printed.getvalue()) == prints
+    assert bool(printed.getvalue()) == prints
+
+
+@both
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("latent_dim", 0),
+        ("latent_dim", 2.5),
+        ("hidden_dim", 0),
+        ("noise", -0.1),
+        ("target_weight", -1),
+        ("learning_rate", 0),
+        ("max_epochs", 0),
+        ("validation_fraction", 1.0),
+        ("device", 3),
+        ("random_state", "seed"),
+        ("verbose", -1),
+    ],
+)
+def test_bad_parameters_are_named(Estimator, rows, parameter, value):
+    with pytest.raises(ValueError, match=f"'{parameter}' parameter of .* Got {value!r} instead"):
+        Estimator(**{parameter: value}).fit(*rows)
+
+
+@both
+def test_a_device_that_does_not_exist_is_named(Estimator, rows):
+    with pytest.raises(InvalidInputError, match=r"device='tpu'.*device=None"):
+        Estimator(device="tpu").fit(*rows)
+
+
+@both
+@pytest.mark.parametrize(("value", "kind"), [(-np.inf, "infinity"), (np.nan, "NaN")])
+def test_rows_that_are_not_finite_are_named(Estimator, rows, value, kind):
+    X, y = rows
+    bad = X.copy()
+    bad[3, 5] = value
+    message = f"X contains {kind}: row 3, column 5 .*finite floor"
+    with pytest.raises(InvalidInputError, match=message):
+        quick(Estimator).fit(bad, y)
+    with pytest.raises(InvalidInputError, match=message):
+        quick(Estimator).fit(X, y).predict(bad)
+
+
+@both
+def test_codes_of_the_wrong_width_are_refused(Estimator, rows):
+    with pytest.raises(InvalidInputError, match=r"Z has 12 columns.*latent_dim=16"):
+        quick(Estimator).fit(*rows).inverse_transform(rows[0])
+
+
+@both
+def test_diverged_training_is_an_error_not_a_nan(Estimator, rows):
+    with pytest.raises(NumericalError, match=r"learning_rate=1e\+200.*smaller"):
+        quick(Estimator, learning_rate=1e200).fit(*rows)

@@ -1,0 +1,137 @@
+import numpy as np
+import pytest
+from sklearn.linear_model import RidgeCV
+from sklearn.metrics import r2_score
+
+from lyapsk import AeLLERegressor
+
+
+@pytest.fixture(scope="module")
+def split(curved_spectra):
+    X, y = curved_spectra(350)
+    return X[:150], y[:150], X[150:], y[150:]
+
+
+@pytest.fixture(scope="module")
+def fitted(split):
+    return AeLLERegressor(random_state=0).fit(*split[:2])
+
+
+def test_predicts_curved_performance_better_than_a_line(fitted, split):
+    X, y, X_new, y_new = split
+    line = RidgeCV(np.logspace(-3, 3, 13)).fit(X, y)
+    assert fitted.score(X_new, y_new) > 0.85
+    assert fitted.score(X_new, y_new) > line.score(X_new, y_new) + 0.2
+
+
+def test_predicts_linear_performance_nearly_as_well_as_a_line():
+    rng = np.random.default_rng(0)
+    hidden = rng.normal(size=(300, 4))
+    X = hidden @ rng.normal(size=(4, 30)) + 0.1 * rng.normal(size=(300, 30))
+    y = hidden @ [1, -2, 3, 1] + 0.3 * rng.normal(size=300)
+    assert AeLLERegressor(random_state=0).fit(X[:150], y[:150]).score(X[150:], y[150:]) > 0.95
+
+
+def test_predicts_the_mean_of_noise():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(400, 10)), rng.normal(5, 2, size=400)
+    aelle = AeLLERegressor(random_state=0).fit(X[:200], y[:200])
+    predicted, std = aelle.predict(X[200:], return_std=True)
+    assert r2_score(y[200:], predicted) > -0.15
+    assert std.mean() == pytest.approx(2, rel=0.15)
+
+
+def test_a_single_column_is_enough():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-3, 3, size=(300, 1))
+    y = np.sin(2 * X[:, 0])
+    assert AeLLERegressor(random_state=0).fit(X[:150], y[:150]).score(X[150:], y[150:]) > 0.95
+
+
+@pytest.mark.parametrize("n_rows", [20, 60, 150])
+def test_intervals_cover(curved_spectra, n_rows):
+    surprises = []
+    for seed in range(4):
+        X, y = curved_spectra(n_rows + 200, seed=seed)
+        aelle = AeLLERegressor(random_state=seed).fit(X[:n_rows], y[:n_rows])
+        predicted, std = aelle.predict(X[n_rows:], return_std=True)
+        surprises.append(np.abs(y[n_rows:] - predicted) / std)
+    assert 0.8 <= np.mean(np.concatenate(surprises) < 1.645) <= 0.96
+
+
+def test_spread_widens_away_from_the_rows_seen(fitted, split):
+    X_new = split[2]
+    unlike = np.random.default_rng(0).permuted(X_new, axis=1)
+    _, usual = fitted.predict(X_new, return_std=True)
+    _, unusual = fitted.predict(unlike, return_std=True)
+    assert np.median(unusual) > 1.3 * np.median(usual)
+
+
+def test_spread_keeps_the_prediction(fitted, split):
+    predicted, std = fitted.predict(split[2], return_std=True)
+    np.testing.assert_array_equal(predicted, fitted.predict(split[2]))
+    assert (std > 0).all()
+
+
+@pytest.mark.parametrize(("shift", "scale"), [(0, 100), (-40, 1e-6), (3, -2)])
+def test_units_of_the_target_carry_over(fitted, split, shift, scale):
+    X, y, X_new, _ = split
+    rescaled = AeLLERegressor(random_state=0).fit(X, shift + scale * y)
+    predicted, std = fitted.predict(X_new, return_std=True)
+    again, again_std = rescaled.predict(X_new, return_std=True)
+    np.testing.assert_allclose((again - shift) / scale, predicted, atol=1e-4)
+    np.testing.assert_allclose(again_std / abs(scale), std, rtol=1e-3)
+
+
+def test_a_constant_target_is_predicted_with_certainty(split):
+    X = split[0]
+    aelle = AeLLERegressor(max_epochs=5, random_state=0).fit(X, np.full(150, 0.3))
+    predicted, std = aelle.predict(X, return_std=True)
+    np.testing.assert_array_equal(predicted, 0.3)
+    np.testing.assert_array_equal(std, 0)
+
+
+@pytest.mark.parametrize("wild", [1e3, -1e12])
+def test_outlying_rows_and_diverged_runs_do_little_harm(fitted, split, wild):
+    X, y, X_new, y_new = split
+    X_wild, y_wild = X.copy(), y.copy()
+    X_wild[:3] *= wild
+    y_wild[3:6] = abs(wild)
+    aelle = AeLLERegressor(random_state=0).fit(X_wild, y_wild)
+    assert aelle.score(X_new, y_new) > fitted.score(X_new, y_new) - 0.2
+
+
+def test_the_target_shapes_the_code(split):
+    """A direction of little variance that carries the target is kept in a code of one."""
+    rng = np.random.default_rng(0)
+    loud, quiet = rng.normal(size=(2, 400))
+    X = np.c_[np.outer(loud, np.ones(6)), np.outer(quiet, np.ones(2))]
+    X += 0.1 * rng.normal(size=X.shape)
+    scores = [
+        AeLLERegressor(latent_dim=1, target_weight=weight, random_state=0)
+        .fit(X[:200], quiet[:200])
+        .score(X[200:], quiet[200:])
+        for weight in (0, 10)
+    ]
+    assert scores[0] < 0.5
+    assert scores[1] > 0.9
+
+
+def test_more_rows_than_the_kernel_regression_takes(curved_spectra):
+    X, y = curved_spectra(1400, n_features=8)
+    aelle = AeLLERegressor(max_epochs=20, random_state=0).fit(X[:1200], y[:1200])
+    assert len(aelle.head_.codes) == 1000
+    assert aelle.score(X[1200:], y[1200:]) > 0.85
+
+
+def test_the_spread_is_measured_on_the_rows_held_out(split):
+    X, y, _, _ = split
+    aelle = AeLLERegressor(max_epochs=5, validation_fraction=0.3, random_state=0).fit(X, y)
+    held_out = aelle.net_.train_split.keywords["held_out"]
+    assert aelle.n_held_out_ == len(held_out) == 45
+    np.testing.assert_allclose(aelle.head_.codes[:45], aelle.transform(X[held_out]))
+
+
+def test_text_targets_are_refused(split):
+    with pytest.raises(ValueError, match="could not convert string to float"):
+        AeLLERegressor().fit(split[0], np.full(150, "high"))
