@@ -9,8 +9,7 @@ def on_all_cores(function, pieces):
     """Map ``function`` over pieces of work, each on a core of its own.
 
     Every piece runs on one thread: its factorisations are too small to share among cores, and
-    batched LU on several threads is broken in torch (pytorch issues 141358, 142815, 181570). A
-    single piece is left to torch's own threads only where it is a single matrix.
+    batched LU on several threads is broken in torch (pytorch issues 141358, 142815, 181570).
 
     Parameters
     ----------
@@ -23,10 +22,13 @@ def on_all_cores(function, pieces):
         The results in the order of ``pieces``.
     """
     n_threads = torch.get_num_threads()
-    with ThreadPoolExecutor(
-        min(n_threads, len(pieces)), initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
-        try:
+    try:
+        if len(pieces) == 1 or n_threads == 1:
+            torch.set_num_threads(1)
+            return list(map(function, pieces))
+        with ThreadPoolExecutor(
+            n_threads, initializer=torch.set_num_threads, initargs=(1,)
+        ) as pool:
             return list(pool.map(function, pieces))
-        finally:
-            torch.set_num_threads(n_threads)
+    finally:
+        torch.set_num_threads(n_threads)

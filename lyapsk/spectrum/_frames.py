@@ -3,6 +3,8 @@
 A frame ``Q`` (n, k) is held by its columns, as (..., k, n).
 """
 
+import math
+
 import torch
 
 
@@ -82,10 +84,10 @@ def log_diagonal(frame):
 
 def _log_pivots(packed):
     """Log of the pivots of packed LU factors (..., n, k), minus infinity for dead ones."""
-    pivots = packed.diagonal(dim1=-2, dim2=-1).abs()
-    growth = pivots.log()
-    if pivots.amin() <= pivots.amax() * _rounding(packed.mT):
-        growth.masked_fill_(pivots <= _noise(packed), -torch.inf)
+    growth = packed.diagonal(dim1=-2, dim2=-1).abs().log()
+    spread = (growth.amax(-1) - growth.amin(-1)).amax()
+    if not spread < -math.log(_rounding(packed.mT)):
+        growth.masked_fill_(growth <= _noise(packed).log(), -torch.inf)
     return growth
 
 

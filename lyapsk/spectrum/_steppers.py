@@ -10,6 +10,7 @@ from ._growth import Position
 LONGEST_INTERVAL = 64
 LARGEST_GROWTH = 300.0
 SAFETY = 0.9
+LOOK_EVERY = 8
 
 
 class Orthonormalization:
@@ -25,7 +26,8 @@ class Orthonormalization:
     """
 
     def __init__(self, dynamics, drive, position):
-        self.dynamics, self.drive, self.position = dynamics, drive, position
+        self.dynamics, self.position = dynamics, position
+        self._inputs = [None] * drive.n_steps if drive.inputs is None else drive.inputs.unbind()
         self.step = 0
         self.failed_step = torch.full(position.state.shape[:2], -1, device=position.state.device)
         self.keep, self.history, self.frames = (), [], []
@@ -44,7 +46,7 @@ class Orthonormalization:
     def _push(self, n_steps):
         state, tangents = self.position.state, self.position.frame
         for step in range(self.step, self.step + n_steps):
-            state, push = self.dynamics.linearize(state, self.drive.input_at(step))
+            state, push = self.dynamics.linearize(state, self._inputs[step])
             tangents = push(tangents)
         return state, tangents
 
@@ -84,7 +86,7 @@ class Elimination(Orthonormalization):
             n_steps = min(self._interval, stop - self.step)
             state, tangents = self._push(n_steps)
             frame, growth = eliminate(tangents)
-            load = self._load(state, growth)
+            load = self._load(state, growth, n_steps)
             self._interval = _next_interval(n_steps, load)
             if load <= 1 or n_steps == 1:
                 self._accept(n_steps, Position(state, frame, None))
@@ -93,8 +95,13 @@ class Elimination(Orthonormalization):
         self.position = Position(self.position.state, self.position.frame, debt)
         return total + debt
 
-    def _load(self, state, growth):
-        """Above 1 where the steps since the last factorisation were too many."""
+    def _load(self, state, growth, n_steps):
+        """Above 1 where the steps since the last factorisation were too many.
+
+        Single steps are never too many: they are looked at only now and then.
+        """
+        if n_steps == 1 and self.step % LOOK_EVERY:
+            return math.inf
         most = growth.amax(-1)
         least = growth.where(growth.isfinite(), torch.inf).amin(-1)
         load = torch.maximum(

@@ -22,8 +22,8 @@ class Gates:
 
     def __call__(self, vectors):
         """Map (n_networks, n_sequences, n_in) to (n_networks, n_sequences, n_gates, n_units)."""
-        mapped = torch.baddbmm(self.bias.flatten(2), vectors, self._matrix)
-        return mapped.unflatten(-1, self.weight.shape[1:3])
+        mapped = torch.baddbmm(self._offset, vectors, self._matrix)
+        return mapped.view(*mapped.shape[:2], *self.weight.shape[1:3])
 
     def push(self, blocks, tangents):
         """Return ``sum_g scale_g * (W_g v)`` for every tangent vector ``v``, block by block.
@@ -57,6 +57,11 @@ class Gates:
     def _matrix(self):
         """All gates' weights (n_networks, n_in, n_gates * n_units)."""
         return self.weight.flatten(1, 2).mT
+
+    @cached_property
+    def _offset(self):
+        """All gates' biases (n_networks, 1, n_gates * n_units)."""
+        return self.bias.flatten(2)
 
     def _combined(self, blocks):
         """The matrices (n_networks, n_sequences, n_blocks * n_units, n_in) of ``push``."""

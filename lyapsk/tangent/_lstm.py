@@ -28,16 +28,16 @@ class LSTMCell(Cell):
         h, c = self._split(state)
         drive = self.recurrent(h) + self.input(x)
         gates = torch.sigmoid(drive)
-        slopes = gates * (1 - gates)
+        slopes = gates - gates * gates
         i, f, _, o = gates.unbind(2)
         g = torch.tanh(drive[:, :, 2])
         new_c = f * c + i * g
         squashed = torch.tanh(new_c)
 
-        by_new_c = o * (1 - squashed * squashed)
+        by_new_c = o - o * squashed * squashed
         blocks = [
             {3: squashed * slopes[:, :, 3]},
-            {0: g * slopes[:, :, 0], 1: c * slopes[:, :, 1], 2: i * (1 - g * g)},
+            {0: g * slopes[:, :, 0], 1: c * slopes[:, :, 1], 2: i - i * g * g},
         ]
 
         def push(tangents, input_tangents=None):
@@ -55,7 +55,7 @@ class LSTMCell(Cell):
         return torch.cat([self._project(o * squashed), new_c], -1), push
 
     def _split(self, state):
-        return state.split([self.output_size, self.recurrent.weight.shape[2]], -1)
+        return state[..., : self.output_size], state[..., self.output_size :]
 
     def _project(self, hidden):
         if self.projection is None:

@@ -52,6 +52,8 @@ class Stack(Dynamics):
         return cls(tuple(concatenate(layer) for layer in layers))
 
     def linearize(self, state, x):
+        if len(self.cells) == 1:
+            return self.cells[0].linearize(state, x)
         states, pushes = [], []
         for cell, part in zip(self.cells, state.split(self.state_sizes, -1), strict=True):
             part, push = cell.linearize(part, x)
@@ -65,6 +67,6 @@ class Stack(Dynamics):
             for cell, push, part in zip(self.cells, pushes, parts, strict=True):
                 pushed.append(push(part, below))
                 below = pushed[-1][..., : cell.output_size]
-            return torch.cat(pushed, -1) if len(pushed) > 1 else pushed[0]
+            return torch.cat(pushed, -1)
 
         return torch.cat(states, -1), push_all
