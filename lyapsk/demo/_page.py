@@ -34,6 +34,9 @@ dd { margin: 0; }
 @media (max-width: 30rem) {
   main { padding: 1.5rem .75rem; }
   section { padding: 1rem .75rem; }
+  dl { display: block; }
+  dt { font-weight: 600; }
+  dd { margin: 0 0 .5rem; }
 }
 </style>
 </head>
