@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import log_loss
 
 from lyapsk import AeLLEClassifier
+from lyapsk.aelle._classifier import _relative_cross_entropy
 from lyapsk.exceptions import InvalidInputError
 
 
@@ -56,6 +58,12 @@ def test_pure_noise_gives_the_shares_of_the_classes():
     probabilities = AeLLEClassifier(random_state=0).fit(X[:200], y[:200]).predict_proba(X[200:])
     assert probabilities[:, 1].mean() == pytest.approx(0.2, abs=0.06)
     assert log_loss(y[200:], probabilities) < 0.62
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_the_loss_of_a_uniform_guess_is_1(n_classes):
+    loss = _relative_cross_entropy(torch.zeros(6, n_classes), torch.eye(n_classes)[[0, 1] * 3])
+    assert loss.item() == pytest.approx(1)
 
 
 def test_a_single_class_is_refused():

@@ -42,6 +42,11 @@ def test_a_column_with_one_deviating_row_keeps_it_apart():
     assert standardized[7] == CLIP
 
 
+def test_rounding_errors_of_a_constant_are_no_variation():
+    scaler = WinsorizedScaler(np.array([[0.3], [0.1 + 0.2], [0.3]]))
+    np.testing.assert_array_equal(scaler.standardize(np.array([[0.1 + 0.2]])), 0)
+
+
 @pytest.mark.parametrize("constant", [0.0, 0.1, -1e8])
 def test_a_constant_column_says_nothing_and_is_restored_exactly(constant):
     scaler = WinsorizedScaler(np.full((7, 1), constant))

@@ -69,6 +69,15 @@ def test_without_held_out_rows_training_runs_to_the_end():
     assert history[-1, "train_loss"] < 0.85 * history[0, "train_loss"]
 
 
+def test_steps_shrink_along_half_a_cosine():
+    rates = fit(*make_rows(), held_out=HELD_OUT[:0], lr=0.1, max_epochs=20).history[:, "event_lr"]
+    np.testing.assert_allclose(rates, 0.05 * (1 + np.cos(np.pi * np.arange(20) / 20)))
+
+
+def test_nothing_of_the_optimizer_is_kept():
+    assert not fit(*make_rows(), max_epochs=2).optimizer_.state
+
+
 @pytest.mark.parametrize(("changed_row", "shapes"), [(0, False), (10, True)])
 def test_held_out_rows_do_not_shape_the_training(changed_row, shapes):
     inputs, targets = make_rows()
