@@ -7,7 +7,7 @@ import torch
 from ..spectrum import Drive
 from ..tangent import Dynamics
 
-LARGEST_ON_CPU = 2**19
+LARGEST_ON_CPU = 2**18
 SMALLEST_ON_CPU = 2**16
 COPIES_ON_GPU = 12
 

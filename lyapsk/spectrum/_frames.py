@@ -4,10 +4,12 @@ A frame ``Q`` (n, k) is held by its columns, as (..., k, n).
 """
 
 import math
+from functools import lru_cache
 
 import torch
 
 
+@lru_cache(maxsize=4)
 def initial_frame(state_size, n_exponents, *, seed, dtype, device):
     """Random orthonormal frame, by its columns.
 
