@@ -9,7 +9,7 @@ from pathlib import Path
 def test_example(tmp_path):
     readme = Path(__file__).parents[1] / "README.md"
     (example,) = re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
-    assert len(example.strip().splitlines()) <= 20
+    assert len(example.strip().splitlines()) <= 16
     run = subprocess.run(
         [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, check=False
     )
