@@ -3,7 +3,7 @@
 from dataclasses import fields, is_dataclass
 
 import torch
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.utils.validation import check_memory
 from tqdm.auto import tqdm
 
@@ -12,7 +12,8 @@ from ..exceptions import LyapskError
 from ._problem import pose
 from ._solve import solve
 
-CHUNK = 64
+LARGEST_CHUNK = 256
+CHUNKS_PER_JOB = 4
 
 
 def many_spectra(
@@ -59,7 +60,7 @@ def failed(result):
 def _solve_all(problems, options, n_jobs, memory, verbose):
     """Solve batch by batch; a cached problem is a batch of its own."""
     if memory is None:
-        run, members = solve, _chunks(problems)
+        run, members = solve, _chunks(problems, effective_n_jobs(n_jobs))
     else:
         run, members = _cached(memory), [[index] for index in range(len(problems))]
     calls = (delayed(run)([problems[i] for i in batch], options) for batch in members)
@@ -73,11 +74,12 @@ def _solve_all(problems, options, n_jobs, memory, verbose):
     return results
 
 
-def _chunks(problems):
+def _chunks(problems, n_jobs):
     """Positions of problems to solve in one go: networks of one shape side by side."""
     first = [(p.parts[0].dynamics.shape, p.parts[0].drive.shape) for p in problems]
     order = sorted(range(len(problems)), key=lambda index: (repr(first[index]), index))
-    return [order[i : i + CHUNK] for i in range(0, len(order), CHUNK)]
+    size = LARGEST_CHUNK if n_jobs == 1 else -(-len(problems) // (CHUNKS_PER_JOB * n_jobs))
+    return [order[i : i + size] for i in range(0, len(order), max(1, size))]
 
 
 def _cached(memory):

@@ -82,23 +82,23 @@ def units_of(problems, options):
 
 
 def _split(sources, options):
-    """Units of parts of one shape."""
-    drive = sources[0][1].drive
-    n_sequences, n = drive.state.shape[1:]
-    per_sequence = n * min(options.n_exponents or n, n)
-    entries = _entries(len(sources) * n_sequences * per_sequence, options)
-    n_networks = max(1, entries // (n_sequences * per_sequence))
+    """Units of parts of one shape, of nearly equal size."""
+    n_sequences, n = sources[0][1].drive.state.shape[1:]
+    entries = n * min(options.n_exponents or n, n)
+    total = len(sources) * n_sequences
+    share = -(-total // _n_units(total * entries, options))
+    n_networks = max(1, share // n_sequences)
     n_networks = min(n_networks, options.batch_size or n_networks)
     for start in range(0, len(sources), n_networks):
         unit = Unit.of(sources[start : start + n_networks])
-        whole = n_networks > 1 or options.tol is not None
-        yield from [unit] if whole else unit.split(max(1, entries // per_sequence))
+        yield from [unit] if options.tol is not None else unit.split(max(share, 1))
 
 
-def _entries(total, options):
-    """Entries of a unit's frames: on a GPU what fits, on a CPU what suits its caches and cores."""
+def _n_units(entries, options):
+    """How many units: on a GPU as few as fit, on a CPU what suits its caches and cores."""
     if options.device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(options.device)
-        return free // (COPIES_ON_GPU * options.dtype.itemsize)
-    per_core = -(-total // torch.get_num_threads())
-    return min(LARGEST_ON_CPU, max(SMALLEST_ON_CPU, per_core))
+        return -(-entries * COPIES_ON_GPU * options.dtype.itemsize // free)
+    n_cores = torch.get_num_threads()
+    wanted = max(-(-entries // LARGEST_ON_CPU), min(n_cores, entries // SMALLEST_ON_CPU), 1)
+    return wanted if wanted == 1 else -(-wanted // n_cores) * n_cores
