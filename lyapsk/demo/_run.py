@@ -94,8 +94,8 @@ def _experiment(n_networks, seed, max_epochs, n_jobs):
 def _measure(networks, sequences, n_jobs):
     """Spectrum and features of each network along driving sequences."""
     transformer = LyapunovSpectrumTransformer(sequences, n_jobs=n_jobs, verbose=1)
-    spectra = [spectrum.exponents for spectrum in transformer.fit(networks).spectra(networks)]
-    return spectra, transformer.set_params(verbose=0).transform(networks)
+    spectra = transformer.fit(networks).spectra(networks)
+    return [spectrum.exponents for spectrum in spectra], transformer.from_spectra(spectra)
 
 
 def _train(networks, recipes, task, n_jobs):

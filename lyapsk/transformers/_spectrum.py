@@ -165,7 +165,21 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
             Finite, except for rows of ``error_score``.
         """
         check_is_fitted(self)
-        spectra = self.spectra(X)
+        return self.from_spectra(self.spectra(X))
+
+    def from_spectra(self, spectra):
+        """Features of spectra that were taken before.
+
+        Parameters
+        ----------
+        spectra : list of LyapunovSpectrum or None
+            As :meth:`spectra` gives them.
+
+        Returns
+        -------
+        ndarray of shape (n_networks, n_features)
+        """
+        check_is_fitted(self)
         done = [index for index, spectrum in enumerate(spectra) if spectrum is not None]
         missing = np.nan if self.error_score == "raise" else self.error_score
         rows = np.full((len(spectra), len(self.get_feature_names_out())), float(missing))

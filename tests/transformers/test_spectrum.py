@@ -44,6 +44,12 @@ def test_statistics_are_those_of_the_spectra(nets):
         np.testing.assert_allclose(row, SpectrumStatistics().fit_transform(exponents)[0], atol=1e-9)
 
 
+def test_features_of_known_spectra_are_those_of_the_networks(nets):
+    transformer = LyapunovSpectrumTransformer(X).fit(nets)
+    known = transformer.from_spectra(transformer.spectra(nets))
+    np.testing.assert_array_equal(known, transformer.transform(nets))
+
+
 def test_blocks_stand_side_by_side_as_named(nets):
     both = LyapunovSpectrumTransformer(X, features=["statistics", "quantiles"], n_points=5)
     rows = both.fit_transform(nets)
