@@ -160,7 +160,7 @@ def leading_row(quick):
 def layers_row(quick):
     """Stacked layers, each with its own frame, against one joint frame."""
     layer = nn.LSTM(N_INPUTS, 32 if quick else 128, num_layers=3)
-    X = sequences(N_SEQUENCES, 20)
+    X = sequences(N_SEQUENCES, N_STEPS)
     both = [
         seconds(lambda c=coupling: lyapunov_spectrum(layer, X, coupling=c, device="cpu"))
         for coupling in ("full", "layers")
@@ -184,6 +184,26 @@ def population_row(quick):
         f"{len(layers)} GRUs of 24 units, 8 x 64",
         f"{together * 1e3:.0f} ms",
         f"{loop / together:.1f} x a loop over networks (target 4)",
+        "",
+    )
+
+
+def precision_row(quick):
+    """Single precision against double."""
+    errors, n_units = [], 32 if quick else 128
+    for kind in KINDS.values():
+        torch.manual_seed(0)
+        layer, X = kind(N_INPUTS, n_units), sequences(N_SEQUENCES, N_STEPS)
+        single, double = (
+            lyapunov_spectrum(layer, X, dtype=dtype, device="cpu").exponents
+            for dtype in ("float32", "float64")
+        )
+        errors.append(np.abs(single - double).max())
+    least, most = min(errors), max(errors)
+    yield (
+        f"float32, H = {n_units}",
+        "",
+        f"largest error {least:.0e} to {most:.0e} nats per step",
         "",
     )
 
@@ -247,7 +267,15 @@ def main():
         f"{torch.get_num_threads()} threads, torch {torch.__version__}\n"
     )
     print("| case | time | speed | beside the floor |\n|---|---|---|---|")
-    for rows in (layer_rows, leading_row, layers_row, population_row, memory_row, gpu_rows):
+    for rows in (
+        layer_rows,
+        leading_row,
+        layers_row,
+        population_row,
+        precision_row,
+        memory_row,
+        gpu_rows,
+    ):
         for row in rows(quick):
             print("| " + " | ".join(row) + " |", flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -35,7 +35,9 @@ def solve(problems, options):
     def follow(unit):
         return _follow_within_memory(unit, problems, options)
 
-    for followed in on_all_cores(follow, units_of(problems, options)):
+    units = units_of(problems, options)
+    on_cpu = options.device.type == "cpu"
+    for followed in on_all_cores(follow, units) if on_cpu else map(follow, units):
         for unit, growth in followed:
             for network, (index, part) in enumerate(unit.sources):
                 members = part.members[unit.members]
