@@ -1,0 +1,58 @@
+"""Refuse what cannot be scored, with the argument, its value and the remedy."""
+
+from numbers import Integral
+
+from skorch import NeuralNet
+
+from ..exceptions import InvalidInputError, InvalidTypeError, RecurrentLayerError
+from ..nets._check import check_weights
+from ..nets._locate import find_layer, module_of
+
+
+def module_and_layer(net, name):
+    """The plain module of a net, and its recurrent layer of one direction with finite weights."""
+    if not isinstance(net, NeuralNet):
+        raise InvalidTypeError(
+            f"net: got {type(net).__name__}. It must be an initialised skorch net, whose own loss "
+            "is taken."
+        )
+    module = module_of(net)
+    layer = find_layer(module, name)
+    if getattr(layer, "bidirectional", False):
+        raise RecurrentLayerError(
+            f"net: its recurrent layer is {layer}. It must have one direction, because those of a "
+            "bidirectional layer share no frame."
+        )
+    check_weights(layer)
+    return module, layer
+
+
+def check_counts(n_directions, n_singular, dynamics):
+    """Fewer directions than the state has, and no more vectors than the gradient has columns."""
+    n, n_units = dynamics.state_size, sum(cell.output_size for cell in dynamics.cells)
+    _check_count("n_directions", n_directions, n - 1, f"below the size of the full state, {n}")
+    _check_count(
+        "n_singular", n_singular, n_units, f"at most the number of hidden units, {n_units}"
+    )
+
+
+def check_length(n_steps, first, warmup):
+    """Sequences must be as long as the first one, and longer than the warm-up."""
+    if n_steps <= warmup:
+        raise InvalidInputError(
+            f"warmup: got {warmup}, but X has sequences of {n_steps} steps. At least one step must "
+            "remain: pass longer sequences or shorten warmup."
+        )
+    if n_steps != first:
+        raise InvalidInputError(
+            f"X: got sequences of {first} and of {n_steps} steps. All must have one length, so "
+            "that their steps can be averaged: pad them, or score each length by itself."
+        )
+
+
+def _check_count(name, value, largest, bound):
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or not 1 <= value <= largest:
+        raise InvalidInputError(
+            f"{name}: got {value!r}. It must be a whole number, at least 1 and {bound}."
+        )
