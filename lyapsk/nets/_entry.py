@@ -63,7 +63,7 @@ def lyapunov_spectrum(
         are kept or only a few exponents are asked for.
     dtype : {"float64", "float32"} or torch.dtype, default="float64"
         Of the whole computation, whatever the type of the weights. Directions that shrink within
-        a step by more than about ``exp(-30)`` in float64, ``exp(-10)`` in float32, beside those
+        a step by more than about ``exp(-30)`` in float64, ``exp(-13)`` in float32, beside those
         that lead them are not told from dead ones: their exponent is minus infinity.
     device : str or torch.device, optional
         By default a GPU where there is one, otherwise the CPU.
