@@ -1,19 +1,30 @@
 """The bridge to skorch: find the recurrent layer of a fitted net, record what drives it."""
 
+from ._check import check_weights
 from ._entry import lyapunov_spectrum
-from ._locate import state_size
+from ._locate import find_layer, module_of, state_size
 from ._many import failed, many_spectra
 from ._options import Options
 from ._problem import Problem, pose
+from ._record import around, read_cell, read_layer, recorded_calls
 from ._solve import solve
+from ._undisturbed import undisturbed
 
 __all__ = [
     "Options",
     "Problem",
+    "around",
+    "check_weights",
     "failed",
+    "find_layer",
     "lyapunov_spectrum",
     "many_spectra",
+    "module_of",
     "pose",
+    "read_cell",
+    "read_layer",
+    "recorded_calls",
     "solve",
     "state_size",
+    "undisturbed",
 ]

@@ -36,9 +36,9 @@ def record(model, module, layer, sequences):
     state : Tensor of shape (n_sequences, n), or None
         Initial states, None where the module starts from zero.
     """
-    read = _read_cell if isinstance(layer, nn.RNNCellBase) else _read_layer
+    read = read_cell if isinstance(layer, nn.RNNCellBase) else read_layer
     inputs, states = [], []
-    with undisturbed(model), _around(model, module), _recorded(layer) as calls:
+    with undisturbed(model), around(model, module), recorded_calls(layer) as calls:
         for _ in _forwards(model, module, sequences):
             own_inputs, own_state = read(layer, calls)
             inputs += own_inputs
@@ -50,7 +50,7 @@ def record(model, module, layer, sequences):
 
 
 @contextmanager
-def _recorded(layer):
+def recorded_calls(layer):
     """List the (inputs, hx, output) of each call of ``layer`` while the block runs."""
     calls = []
 
@@ -90,7 +90,7 @@ def _forwards(model, module, sequences):
 
 
 @contextmanager
-def _around(model, module):
+def around(model, module):
     """A net holds the plain module in place of a compiled or data-parallel one meanwhile."""
     if not isinstance(model, NeuralNet):
         yield
@@ -119,8 +119,20 @@ def _as_input(data, module):
     return tensor.to(device=weight.device, dtype=dtype)
 
 
-def _read_layer(layer, calls):
-    """Inputs and initial state of the one call of a layer over whole sequences."""
+def read_layer(layer, calls):
+    """Inputs and initial state of the one call of a layer over whole sequences.
+
+    Parameters
+    ----------
+    layer : torch.nn.RNN, GRU or LSTM
+    calls : list of (inputs, hx, output)
+        As ``recorded_calls`` lists them during one forward.
+
+    Returns
+    -------
+    sequences : list of Tensor of shape (n_steps, n_inputs)
+    state : Tensor of shape (n_sequences, n), or None
+    """
     if len(calls) != 1:
         raise RecurrentLayerError(
             f"layer: the module's forward called this {type(layer).__name__} {len(calls)} times. "
@@ -140,8 +152,11 @@ def _read_layer(layer, calls):
     return sequences, None if hx is None else state_from_torch(hx)
 
 
-def _read_cell(cell, calls):
-    """Inputs and initial state of a cell that the forward loops over the steps."""
+def read_cell(cell, calls):
+    """Inputs and initial state of a cell that the forward loops over the steps.
+
+    Takes and returns what ``read_layer`` does, with one call for each step.
+    """
     if not calls:
         raise RecurrentLayerError(
             f"layer: the module's forward never called this {type(cell).__name__}."

@@ -7,9 +7,7 @@ import torch
 from sklearn.base import BaseEstimator
 
 from ..exceptions import LyapskWarning
-from ..nets import Options
-from ..nets._record import _around, _recorded
-from ..nets._undisturbed import undisturbed
+from ..nets import Options, around, recorded_calls, undisturbed
 from ..spectrum import initial_frame
 from ..tangent import dynamics_of
 from ._checks import check_counts, check_length, module_and_layer
@@ -166,7 +164,7 @@ class GradientAlignmentScorer(BaseEstimator):
         dynamics = dynamics_of(layer, dtype=options.dtype, device=options.device)
         check_counts(self.n_directions, self.n_singular, dynamics)
         dataset = dataset_of(net, X, y)
-        with undisturbed(net), _around(net, module):
+        with undisturbed(net), around(net, module):
             readings = self._read(net, layer, dynamics, dataset)
             overlaps = self._overlaps(dynamics, readings, options)
         alignment = GradientAlignment.from_overlaps(overlaps, dynamics.state_size)
@@ -178,7 +176,7 @@ class GradientAlignmentScorer(BaseEstimator):
         n, like = dynamics.state_size, dynamics.cells[0].recurrent.weight
         readings = []
         for X, y in single_sequences(net, dataset):
-            with _recorded(layer) as calls:
+            with recorded_calls(layer) as calls:
                 gradients = backpropagate(net, layer, X, y)
             state, inputs = drive_of(layer, calls, state_size=n, like=like)
             first = readings[0][1] if readings else inputs

@@ -5,8 +5,7 @@ from numbers import Integral
 from skorch import NeuralNet
 
 from ..exceptions import InvalidInputError, InvalidTypeError, RecurrentLayerError
-from ..nets._check import check_weights
-from ..nets._locate import find_layer, module_of
+from ..nets import check_weights, find_layer, module_of
 
 
 def module_and_layer(net, name):

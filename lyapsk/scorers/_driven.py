@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from ..exceptions import RecurrentLayerError
-from ..nets._record import _read_cell, _read_layer
+from ..nets import read_cell, read_layer
 
 
 def drive_of(layer, calls, *, state_size, like):
@@ -25,7 +25,7 @@ def drive_of(layer, calls, *, state_size, like):
         The full state that it started from.
     inputs : Tensor of shape (n_steps, n_inputs)
     """
-    read = _read_cell if isinstance(layer, nn.RNNCellBase) else _read_layer
+    read = read_cell if isinstance(layer, nn.RNNCellBase) else read_layer
     sequences, state = read(layer, calls)
     if len(sequences) != 1:
         raise RecurrentLayerError(

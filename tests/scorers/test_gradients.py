@@ -8,7 +8,7 @@ from scipy.linalg import block_diag
 from skorch import NeuralNet
 from torch import nn
 
-from lyapsk.nets._record import _recorded
+from lyapsk.nets import recorded_calls
 from lyapsk.scorers._directions import frame_overlaps, leading_right_vectors
 from lyapsk.scorers._driven import drive_of
 from lyapsk.scorers._gradients import backpropagate
@@ -90,7 +90,7 @@ def test_drive_is_what_the_layer_got(name):
     n = state_gradients(layer, torch.zeros(1, output_size(layer))).shape[1]
     state = torch.tensor(RNG.normal(size=n))
     for hx, expected in ((hx_of(layer, state), state), (None, torch.zeros_like(state))):
-        with _recorded(layer) as calls:
+        with recorded_calls(layer) as calls:
             layer(x.unsqueeze(1 - layer.batch_first), hx)
         start, inputs = drive_of(layer, calls, state_size=n, like=x)
         assert torch.equal(start, expected)
