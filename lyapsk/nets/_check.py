@@ -3,11 +3,13 @@
 import torch
 
 from ..exceptions import InvalidInputError
+from ._arrays import as_tensor
 
 
 def check_sequences(sequences):
     """There must be sequences at all."""
-    if sequences is None or (hasattr(sequences, "__len__") and len(sequences) == 0):
+    empty = isinstance(sequences, list | tuple | dict | str) and len(sequences) == 0
+    if sequences is None or empty:
         raise InvalidInputError(
             f"sequences: got {sequences!r}. Pass the inputs that drive the network, at least one "
             "sequence of at least one step."
@@ -33,12 +35,18 @@ def check_inputs(inputs):
 
 
 def check_state(initial_state, n_sequences, state_size):
-    """Initial states as (n_sequences, n)."""
-    state = torch.atleast_2d(torch.as_tensor(initial_state))
-    if state.shape[-1] != state_size or state.shape[0] not in (1, n_sequences):
+    """Initial states as (n_sequences, n), from as many or from one for all."""
+    state = torch.atleast_2d(as_tensor(initial_state, "initial_state"))
+    fits = state.ndim == 2 and state.shape[1] == state_size and len(state) in (1, n_sequences)
+    if not fits or state.numel() == 0:
         raise InvalidInputError(
-            f"initial_state: got shape {tuple(state.shape)}. It must be ({n_sequences}, "
-            f"{state_size}): one full state for each sequence."
+            f"initial_state: got shape {tuple(state.shape)}. It must be ({n_sequences or 1}, "
+            f"{state_size or 1}): one full state for each sequence, or ({state_size or 1},): one "
+            "for all."
+        )
+    if not state.isfinite().all():
+        raise InvalidInputError(
+            f"initial_state: holds {float(state[~state.isfinite()][0])}. It must be finite."
         )
     return state.expand(n_sequences, state_size)
 

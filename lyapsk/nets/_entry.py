@@ -44,13 +44,13 @@ def lyapunov_spectrum(
         packs, or that come in a list, are each followed over their own steps only.
     layer : str, optional
         Name of the recurrent layer, where the module has several.
-    initial_state : array-like of shape (n_sequences, n), optional
+    initial_state : array-like of shape (n_sequences, n) or (n,), optional
         Full states to start from: for each layer ``h``, for LSTM ``h`` then ``c``. By default
         where the model's own forward starts.
     n_steps : int, optional
         Length of the trajectories. Shorter than the sequences, it cuts them; longer, it joins as
-        many sequences end to end as each trajectory needs, starting over when they run out. By
-        default the sequences' own length.
+        many sequences end to end as each trajectory needs and leaves out those that remain; where
+        all together are too short, they start over. By default the sequences' own length.
     n_exponents : int, optional
         Number ``k`` of leading exponents; by default all ``n``.
     warmup : int, default=0
@@ -59,7 +59,8 @@ def lyapunov_spectrum(
     method : {"auto", "lu", "qr"}, default="auto"
         How the frame is kept from collapsing. ``"qr"``, the reference, factors at every step.
         ``"lu"`` factors by elimination, as rarely as the frame's condition allows; it gives the
-        same exponents, several times faster. ``"auto"`` takes ``"lu"`` unless growth or frames
+        same exponents faster, and more exactly where directions shrink by many orders of
+        magnitude. ``"auto"`` takes ``"lu"`` unless growth or frames
         are kept or only a few exponents are asked for.
     dtype : {"float64", "float32"} or torch.dtype, default="float64"
         Of the whole computation, whatever the type of the weights. Directions that shrink within

@@ -47,12 +47,17 @@ def find_layer(module, name=None):
     RecurrentLayerError
         If there is none, more than one and no name, or none of that name.
     """
+    if name is not None and is_recurrent(module):
+        raise RecurrentLayerError(
+            f"layer: got {name!r}, but the model is itself the recurrent layer. Leave layer out."
+        )
     layers = {n: m for n, m in module.named_modules() if is_recurrent(m)}
     found = ", ".join(repr(n) for n in layers)
     if not layers:
         raise RecurrentLayerError(
             f"model: {type(module).__name__} has no recurrent layer. It must hold a "
-            "torch.nn.RNN, GRU, LSTM or one of their cells as a submodule."
+            "torch.nn.RNN, GRU, LSTM or one of their cells, with torch's own forward. Write the "
+            "step of any other as a function step(state, x) -> state, and pass that."
         )
     if name is not None and name not in layers:
         raise RecurrentLayerError(f"layer: got {name!r}. It must be one of {found}.")

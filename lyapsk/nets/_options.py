@@ -1,5 +1,6 @@
 """How a spectrum is to be computed, checked before anything runs."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral, Real
 
@@ -53,11 +54,9 @@ class Options:
         InvalidInputError
             Naming the argument, its value and what is allowed.
         """
-        keep = (keep,) if isinstance(keep, str) else tuple(keep)
-        for kept in keep:
-            _check_choice("keep", kept, KEPT)
+        keep = _checked_keep(keep)
         _check_choice("method", method, METHODS)
-        _check_choice("dtype", DTYPES.get(dtype, dtype), DTYPES.values())
+        _check_choice("dtype", dtype, (*DTYPES, *DTYPES.values()))
         _check_choice("coupling", coupling, COUPLINGS)
         _check_count("warmup", warmup, least=0)
         _check_kept_by(method, keep)
@@ -67,7 +66,7 @@ class Options:
             n_steps=_check_count("n_steps", n_steps, none="the sequences' own length"),
             warmup=warmup,
             method=method,
-            dtype=DTYPES.get(dtype, dtype),
+            dtype=DTYPES[dtype] if isinstance(dtype, str) else dtype,
             device=_usable_device(device),
             keep=keep,
             seed=_seed(random_state),
@@ -108,6 +107,13 @@ def _check_count(name, value, *, least=1, none=None):
     return int(value)
 
 
+def _checked_keep(keep):
+    kept = (keep,) if isinstance(keep, str) or not isinstance(keep, Iterable) else tuple(keep)
+    for value in kept:
+        _check_choice("keep", value, KEPT)
+    return kept
+
+
 def _check_kept_by(method, keep):
     if keep and method == "lu":
         raise InvalidInputError(
@@ -124,7 +130,7 @@ def _check_tolerance(tol):
 
 
 def _check_choice(name, value, allowed):
-    if value not in list(allowed):
+    if not any(value is choice or value == choice for choice in allowed):
         choices = " or ".join(map(repr, allowed))
         raise InvalidInputError(f"{name}: got {value!r}. It must be {choices}.")
 
@@ -134,7 +140,9 @@ def _usable_device(device):
     if device is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        return torch.empty(0, device=device).device
+        tried = torch.zeros(1, device=device)
+        tried.item()
+        return tried.device
     except (RuntimeError, AssertionError, TypeError) as error:
         raise InvalidInputError(
             f"device: got {device!r}, which cannot be used here: {error}. It must be None, 'cpu', "
@@ -146,4 +154,10 @@ def _seed(random_state):
     """Seed of the initial frame; always the same where ``random_state`` is None."""
     if random_state is None:
         return 0
-    return int(check_random_state(random_state).randint(2**31 - 1))
+    try:
+        return int(check_random_state(random_state).randint(2**31 - 1))
+    except ValueError as error:
+        raise InvalidInputError(
+            f"random_state: got {random_state!r}. It must be None, a whole number or a numpy "
+            "RandomState."
+        ) from error

@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import nn
 
 from ..exceptions import InvalidInputError
 from ..spectrum import Drive
 from ..tangent import Dynamics, Stack, StepMap, cells_of, is_recurrent, layerwise
+from ._arrays import as_tensor
 from ._check import check_inputs, check_ranges, check_sequences, check_state, check_weights
 from ._locate import find_layer, module_of
-from ._record import record
+from ._record import record, refresh_weights
+from ._undisturbed import undisturbed
 
 
 @dataclass(frozen=True)
@@ -65,21 +66,23 @@ def pose(model, sequences, options, *, layer=None, initial_state=None):
 
 
 def _is_function(model):
-    return callable(model) and not isinstance(model, nn.Module) and not hasattr(model, "fit")
+    return callable(model) and not isinstance(model, nn.Module | type) and not hasattr(model, "fit")
 
 
 def _pose_layer(model, sequences, options, name, initial_state, like):
     module = module_of(model)
     layer = find_layer(module, name)
     check_weights(layer)
-    layers = cells_of(layer, dtype=like.dtype, device=like.device)
+    check_sequences(sequences)
+    with undisturbed(model):
+        if is_recurrent(module):
+            inputs, state = bare_inputs(sequences, layer.input_size), None
+            refresh_weights(layer)
+        else:
+            inputs, state = record(model, module, layer, sequences)
+        layers = cells_of(layer, dtype=like.dtype, device=like.device)
     cells = [cell for directions in layers for cell in directions]
     state_size = sum(cell.state_size for cell in cells)
-    check_sequences(sequences)
-    if is_recurrent(module):
-        inputs, state = bare_inputs(sequences, layer.input_size), None
-    else:
-        inputs, state = record(model, module, layer, sequences)
     check_inputs(inputs)
     if initial_state is not None:
         state = check_state(initial_state, len(inputs), state_size)
@@ -100,7 +103,8 @@ def _pose_map(step, sequences, options, initial_state, like):
         raise InvalidInputError(
             "initial_state: got None. A step function needs one of shape (n_trajectories, n)."
         )
-    state = torch.atleast_2d(torch.as_tensor(np.asarray(initial_state))).to(like)
+    state = torch.atleast_2d(as_tensor(initial_state, "initial_state")).to(like)
+    state = check_state(state, len(state), state.shape[-1])
     if sequences is None:
         if options.n_steps is None:
             raise InvalidInputError(
@@ -121,11 +125,11 @@ def _pose_map(step, sequences, options, initial_state, like):
 
 def bare_inputs(sequences, width=None):
     """Sequences (n_steps, n_inputs) from one array of them or from a list of unequal lengths."""
-    ragged = isinstance(sequences, list | tuple) and hasattr(sequences[0], "shape")
-    inputs = [
-        torch.as_tensor(x)
-        for x in (sequences if ragged else torch.as_tensor(np.asarray(sequences)))
-    ]
+    if isinstance(sequences, list | tuple):
+        inputs = [as_tensor(x, "sequences") for x in sequences]
+    else:
+        whole = as_tensor(sequences, "sequences")
+        inputs = list(whole) if whole.ndim == 3 else [whole]
     for x in inputs:
         if x.ndim != 2 or x.shape[1] != (width or inputs[0].shape[1]):
             raise InvalidInputError(

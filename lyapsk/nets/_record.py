@@ -10,9 +10,9 @@ from skorch import NeuralNet
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
-from ..exceptions import InvalidInputError, RecurrentLayerError
+from ..exceptions import InvalidInputError, LyapskError, RecurrentLayerError
 from ..tangent import state_from_torch
-from ._undisturbed import undisturbed
+from ._arrays import as_tensor
 
 
 def record(model, module, layer, sequences):
@@ -35,10 +35,14 @@ def record(model, module, layer, sequences):
         have their own lengths.
     state : Tensor of shape (n_sequences, n), or None
         Initial states, None where the module starts from zero.
+
+    Notes
+    -----
+    To be called within ``undisturbed``.
     """
     read = read_cell if isinstance(layer, nn.RNNCellBase) else read_layer
     inputs, states = [], []
-    with undisturbed(model), around(model, module), recorded_calls(layer) as calls:
+    with around(model, module), recorded_calls(layer) as calls:
         for _ in _forwards(model, module, sequences):
             own_inputs, own_state = read(layer, calls)
             inputs += own_inputs
@@ -56,14 +60,22 @@ def recorded_calls(layer):
 
     def keep(_, args, kwargs, output):
         inputs, hx = _arguments(*args, **kwargs)
-        inputs = inputs if isinstance(inputs, PackedSequence) else inputs.detach().clone()
-        calls.append((inputs, hx, output))
+        calls.append(tuple(_copied(value) for value in (inputs, hx, output)))
 
     hook = layer.register_forward_hook(keep, with_kwargs=True)
     try:
         yield calls
     finally:
         hook.remove()
+
+
+def _copied(value):
+    """Copy of what a layer takes or gives, safe from later changes in place."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone()
+    if isinstance(value, PackedSequence):
+        return value._replace(data=value.data.detach().clone())
+    return None if value is None else tuple(_copied(part) for part in value)
 
 
 def _arguments(input, hx=None):
@@ -75,6 +87,7 @@ def _forwards(model, module, sequences):
     sequences = _as_input(sequences, module)
     try:
         if isinstance(model, NeuralNet):
+            _check_order(model)
             yield from model.forward_iter(sequences, training=False)
         elif isinstance(sequences, Mapping):
             yield module(**sequences)
@@ -82,11 +95,21 @@ def _forwards(model, module, sequences):
             yield module(*sequences)
         else:
             yield module(sequences)
+    except LyapskError:
+        raise
     except Exception as error:
         raise InvalidInputError(
             f"sequences: the module's own forward failed on them with {type(error).__name__}: "
             f"{error}. They must be what {type(module).__name__}.forward takes."
         ) from error
+
+
+def _check_order(net):
+    if getattr(net, "iterator_valid__shuffle", False):
+        raise InvalidInputError(
+            "model: got iterator_valid__shuffle=True, which loses the order of the sequences. Call "
+            "net.set_params(iterator_valid__shuffle=False)."
+        )
 
 
 @contextmanager
@@ -109,14 +132,19 @@ def _as_input(data, module):
         return {key: _as_input(value, module) for key, value in data.items()}
     if isinstance(data, tuple | list) and any(hasattr(part, "shape") for part in data):
         return type(data)(_as_input(part, module) for part in data)
-    if isinstance(data, list):
-        data = np.asarray(data)
-    if not isinstance(data, np.ndarray | torch.Tensor) or data.dtype == object:
+    if not isinstance(data, list | np.ndarray | torch.Tensor):
         return data
-    tensor = torch.as_tensor(data)
+    tensor = as_tensor(data, "sequences")
     weight = next(module.parameters())
     dtype = weight.dtype if tensor.is_floating_point() else tensor.dtype
     return tensor.to(device=weight.device, dtype=dtype)
+
+
+def refresh_weights(layer):
+    """Let hooks that make a layer's weights, as those of pruning, make them anew."""
+    if layer._forward_pre_hooks:
+        weight = next(layer.parameters())
+        layer(weight.new_zeros(1, layer.input_size))
 
 
 def read_layer(layer, calls):

@@ -90,10 +90,10 @@ def _settled(tol):
         return None
 
     def enough(means):
-        batches = torch.stack(means, 2).flatten(1, 2).cpu().numpy()
-        if len(means) < 2 or batches.shape[1] < BATCH_MEANS // 2:
+        by_block = torch.stack(means, 2).cpu().numpy()
+        if len(means) < 2 or by_block[0, :, :, 0].size < BATCH_MEANS // 2:
             return False
-        return all((standard_error(own) <= tol).all() for own in batches)
+        return all((standard_error([own]) <= tol).all() for own in by_block)
 
     return enough
 

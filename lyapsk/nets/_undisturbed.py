@@ -21,7 +21,7 @@ def undisturbed(model):
     """
     modules = [m for root in _roots(model) for m in root.modules()]
     modes = [m.training for m in modules]
-    buffers = [(b, b.clone()) for m in modules for b in m.buffers(recurse=False)]
+    buffers = [(m, dict(m._buffers), [b.clone() for b in m.buffers(False)]) for m in modules]
     try:
         with _same_generators(), torch.no_grad():
             for module in modules:
@@ -30,7 +30,14 @@ def undisturbed(model):
     finally:
         for module, mode in zip(modules, modes, strict=True):
             module.training = mode
-        for buffer, before in buffers:
+        for module, own, values in buffers:
+            module._buffers.update(own)
+            _restore(module.buffers(False), values)
+
+
+def _restore(buffers, values):
+    for buffer, before in zip(buffers, values, strict=True):
+        if not torch.equal(buffer, before):
             buffer.copy_(before)
 
 

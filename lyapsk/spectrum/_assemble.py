@@ -6,6 +6,8 @@ import numpy as np
 
 from ._result import LyapunovSpectrum
 
+MANY_SEQUENCES = 8
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -60,21 +62,20 @@ def assemble(pieces, *, n_exponents, state_size, tol):
     """
     layers = list(dict.fromkeys(piece.layer for piece in pieces))
     by_layer = [[piece for piece in pieces if piece.layer == layer] for layer in layers]
-    means, batches, halves = (
-        np.concatenate([gather(own) for own in by_layer], axis=-1)
-        for gather in (_sequence_means, _batch_means, _half_means)
+    means = np.concatenate([_sequence_means(own) for own in by_layer], axis=-1)
+    errors, drifts = (
+        np.concatenate([of([piece.by_block for piece in own]) for own in by_layer])
+        for of in (standard_error, _drift)
     )
     order = np.argsort(-means.mean(0), kind="stable")[:n_exponents]
-    labels = np.repeat(
-        np.array(layers, dtype=object), [own[0].by_block.shape[-1] for own in by_layer]
-    )
+    labels = np.repeat(np.array(layers, object), [own[0].by_block.shape[-1] for own in by_layer])
     return LyapunovSpectrum(
         exponents=means.mean(0)[order],
-        standard_error=standard_error(batches)[order],
+        standard_error=errors[order],
         per_sequence=means[:, order],
-        drift=_difference(*halves)[order],
-        n_batches=len(batches),
-        n_steps=_n_steps(by_layer[0]),
+        drift=drifts[order],
+        n_batches=min(_n_batches([piece.by_block for piece in own]) for own in by_layer),
+        n_steps=np.min([_n_steps(own) for own in by_layer], axis=0),
         state_size=state_size,
         layers=None if None in layers else labels[order].astype(str),
         growth=_kept(by_layer, "history"),
@@ -84,37 +85,63 @@ def assemble(pieces, *, n_exponents, state_size, tol):
     )
 
 
-def standard_error(batches):
-    """Standard error of the mean of batch means (n_batches, k): (k,)."""
-    dead = np.isneginf(batches)
+def standard_error(by_block):
+    """Standard error of the mean over sequences of the growth.
+
+    With at least eight sequences, from the spread of their means. With fewer, by batch means, all
+    blocks of all sequences taken together, or from the spread of the sequences' means where that
+    is larger.
+
+    Parameters
+    ----------
+    by_block : list of ndarray of shape (n_sequences, n_blocks, k)
+        Mean growth in blocks, for the sequences of each length.
+
+    Returns
+    -------
+    ndarray of shape (k,)
+        0 where all is minus infinity, infinite where there is a single number or only some are
+        minus infinity.
+    """
+    between = _error_of_mean(np.concatenate([blocks.mean(1) for blocks in by_block]))
+    if sum(map(len, by_block)) >= MANY_SEQUENCES:
+        return between
+    within = _error_of_mean(_pooled(by_block))
+    return np.where(np.isfinite(between), np.maximum(between, within), within)
+
+
+def _error_of_mean(values):
+    dead = np.isneginf(values)
     with np.errstate(invalid="ignore"):
-        spread = batches.std(0, ddof=1) if len(batches) > 1 else np.inf
-    error = np.where(dead.any(0), np.inf, spread / np.sqrt(len(batches)))
+        spread = values.std(0, ddof=1) if len(values) > 1 else np.inf
+    error = np.where(dead.any(0), np.inf, spread / np.sqrt(len(values)))
     return np.where(dead.all(0), 0.0, error)
+
+
+def _n_batches(by_block):
+    """How many numbers ``standard_error`` is taken from."""
+    n_sequences = sum(map(len, by_block))
+    return n_sequences if n_sequences >= MANY_SEQUENCES else len(_pooled(by_block))
+
+
+def _pooled(by_block):
+    """All blocks of all sequences, (n_batches, k)."""
+    return np.concatenate([blocks.reshape(-1, blocks.shape[-1]) for blocks in by_block])
+
+
+def _drift(by_block):
+    """Mean over the second half of the blocks less that over the first, (k,)."""
+    halves = [np.array_split(blocks, [blocks.shape[1] // 2], axis=1) for blocks in by_block]
+    first, second = (_pooled([half[i] for half in halves]) for i in (0, 1))
+    first, second = (first if len(first) else second).mean(0), second.mean(0)
+    with np.errstate(invalid="ignore"):
+        return np.where(first == second, 0.0, second - first)
 
 
 def _sequence_means(pieces):
     return _in_order(
         pieces, [np.average(p.by_block, axis=1, weights=p.block_lengths) for p in pieces]
     )
-
-
-def _batch_means(pieces):
-    return np.concatenate([p.by_block.reshape(-1, p.by_block.shape[-1]) for p in pieces])
-
-
-def _half_means(pieces):
-    """Means over the first and over the second half of the blocks, (2, k)."""
-    halves = [np.array_split(p.by_block, [p.by_block.shape[1] // 2], axis=1) for p in pieces]
-    first, second = (
-        np.concatenate([half[i].reshape(-1, half[i].shape[-1]) for half in halves]) for i in (0, 1)
-    )
-    return np.stack([(first if len(first) else second).mean(0), second.mean(0)])
-
-
-def _difference(first, second):
-    with np.errstate(invalid="ignore"):
-        return np.where(first == second, 0.0, second - first)
 
 
 def _n_steps(pieces):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
+from ..exceptions import InvalidInputError
+
 
 @dataclass(frozen=True, eq=False)
 class LyapunovSpectrum:
@@ -18,25 +20,27 @@ class LyapunovSpectrum:
     exponents : ndarray of shape (n_exponents,)
         Mean over sequences.
     standard_error : ndarray of shape (n_exponents,)
-        Of ``exponents``, by batch means: each sequence's growth is averaged over blocks of
-        consecutive steps, long enough to be nearly independent, and the blocks of all sequences
-        are taken together. 0 for an exponent of minus infinity in every block, infinite where
-        there is a single block.
+        Of ``exponents``. With at least eight sequences from the spread of their means; with fewer
+        by batch means (each sequence's growth averaged over blocks of consecutive steps, long
+        enough to be nearly independent, the blocks of all sequences taken together), or from the
+        spread of the sequences where that is larger. 0 for an exponent of minus infinity
+        throughout, infinite where there is a single block.
     per_sequence : ndarray of shape (n_sequences, n_exponents)
         Columns in the order of ``exponents``.
     drift : ndarray of shape (n_exponents,)
         Mean over the second half of the blocks less that over the first: what a transient leaves.
     n_batches : int
-        Blocks of all sequences that ``standard_error`` is taken from.
+        Sequences or blocks that ``standard_error`` is taken from.
     n_steps : ndarray of int of shape (n_sequences,)
-        Steps averaged over in each sequence, without the warm-up.
+        Steps averaged over in each sequence, without the warm-up; the fewest of any layer.
     state_size : int
         Size ``n`` of the full state.
     layers : ndarray of str of shape (n_exponents,), or None
         Layer that each exponent belongs to, named as in torch: ``"l0"``, ``"l0_reverse"``,
         ``"l1"`` ... None where several layers share one frame.
-    growth : ndarray of shape (n_sequences, n_steps, n_exponents), or None
-        ``log abs diag R_t`` of every step, in the order of the frame's columns.
+    growth : ndarray of shape (n_sequences, n_steps, n_columns), or None
+        ``log abs diag R_t`` of every step, in the order of the frame's columns, with layers that
+        have frames of their own side by side.
     frames : ndarray of shape (n_sequences, n_steps, n, n_exponents), or None
         ``Q_t`` of every step; its leading columns span the fastest-growing directions.
     order : ndarray of int of shape (n_exponents,), or None
@@ -75,7 +79,7 @@ class LyapunovSpectrum:
         return (self.standard_error <= self.tol) & (settled | np.isneginf(self.exponents))
 
     def confidence_interval(self, level=0.95):
-        """Confidence interval of each exponent by Student's t over the batch means.
+        """Confidence interval of each exponent by Student's t.
 
         Parameters
         ----------
@@ -85,7 +89,16 @@ class LyapunovSpectrum:
         Returns
         -------
         ndarray of shape (n_exponents, 2)
+
+        Raises
+        ------
+        InvalidInputError
+            If ``level`` is not between 0 and 1.
         """
+        if not 0 < level < 1:
+            raise InvalidInputError(
+                f"level: got {level!r}. It must be between 0 and 1, for example 0.95."
+            )
         width = stdtrit(max(self.n_batches - 1, 1), 0.5 + level / 2) * self.standard_error
         with np.errstate(invalid="ignore"):
             bounds = np.stack([self.exponents - width, self.exponents + width], -1)

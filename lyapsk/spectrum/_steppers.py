@@ -38,7 +38,7 @@ class Orthonormalization:
         while self.step < stop:
             state, tangents = self._push(1)
             frame, growth = orthonormalize(tangents)
-            self._accept(1, Position(state, frame, torch.zeros_like(growth)))
+            self._accept(1, Position(state, frame, torch.zeros_like(growth)), growth)
             self._note(growth)
             total = total + growth
         return total
@@ -50,11 +50,10 @@ class Orthonormalization:
             tangents = push(tangents)
         return state, tangents
 
-    def _accept(self, n_steps, position):
-        finite = position.state.isfinite()
-        if not finite.all():
-            failed = ~finite.all(-1) & (self.failed_step < 0)
-            self.failed_step.masked_fill_(failed, self.step)
+    def _accept(self, n_steps, position, growth):
+        failed = ~position.state.isfinite().all(-1) | growth.isnan().any(-1)
+        if failed.any():
+            self.failed_step.masked_fill_(failed & (self.failed_step < 0), self.step)
         self.step += n_steps
         self.position = position
 
@@ -77,6 +76,7 @@ class Elimination(Orthonormalization):
     def __init__(self, dynamics, drive, position):
         super().__init__(dynamics, drive, position)
         self._interval = 1
+        self._dead = torch.zeros_like(position.debt, dtype=torch.bool)
         self._largest_log_ratio = -0.4 * math.log(torch.finfo(position.frame.dtype).eps)
 
     def advance(self, stop):
@@ -89,7 +89,8 @@ class Elimination(Orthonormalization):
             load = self._load(state, growth, n_steps)
             self._interval = _next_interval(n_steps, load)
             if load <= 1 or n_steps == 1:
-                self._accept(n_steps, Position(state, frame, None))
+                self._accept(n_steps, Position(state, frame, None), growth)
+                self._dead |= growth.isneginf()
                 total = total + growth
         debt = log_diagonal(self.position.frame)
         self.position = Position(self.position.state, self.position.frame, debt)
@@ -98,14 +99,18 @@ class Elimination(Orthonormalization):
     def _load(self, state, growth, n_steps):
         """Above 1 where the steps since the last factorisation were too many.
 
-        Single steps are never too many: they are looked at only now and then.
+        A direction that seems to die within several steps may only have collapsed into rounding
+        error: its growth of minus infinity makes the load infinite. Single steps are never too
+        many, and are looked at only now and then.
         """
         if n_steps == 1 and self.step % LOOK_EVERY:
             return math.inf
-        most = growth.amax(-1)
-        least = growth.where(growth.isfinite(), torch.inf).amin(-1)
+        alive = ~self._dead
+        most = growth.where(alive, -torch.inf).amax(-1)
+        least = growth.where(alive, torch.inf).amin(-1)
         load = torch.maximum(
-            (most - least) / self._largest_log_ratio, most.abs() / LARGEST_GROWTH
+            (most - least) / self._largest_log_ratio,
+            growth.where(alive, 0).abs().amax(-1) / LARGEST_GROWTH,
         ).amax()
         return load.item() if state.isfinite().all() else math.inf
 
@@ -117,4 +122,4 @@ def _next_interval(n_steps, load):
     """
     if not load <= 1:
         return max(1, n_steps // 2)
-    return max(1, min(int(SAFETY * n_steps / max(load, 0.01)), LONGEST_INTERVAL))
+    return max(1, min(int(SAFETY * n_steps / max(load, 0.01)), 2 * n_steps, LONGEST_INTERVAL))

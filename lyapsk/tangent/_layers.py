@@ -9,32 +9,23 @@ from ._gru import GRUCell
 from ._lstm import LSTMCell
 from ._stack import Stack
 
-
-def _elman(layer, recurrent, inputs, projection):
-    return ElmanCell(recurrent, inputs, layer.nonlinearity)
-
-
-def _gru(layer, recurrent, inputs, projection):
-    return GRUCell(recurrent, inputs)
-
-
-def _lstm(layer, recurrent, inputs, projection):
-    return LSTMCell(recurrent, inputs, projection)
-
-
 _KINDS = {
-    nn.RNN: (_elman, 1),
-    nn.GRU: (_gru, 3),
-    nn.LSTM: (_lstm, 4),
-    nn.RNNCell: (_elman, 1),
-    nn.GRUCell: (_gru, 3),
-    nn.LSTMCell: (_lstm, 4),
+    nn.RNN: (ElmanCell, 1),
+    nn.GRU: (GRUCell, 3),
+    nn.LSTM: (LSTMCell, 4),
+    nn.RNNCell: (ElmanCell, 1),
+    nn.GRUCell: (GRUCell, 3),
+    nn.LSTMCell: (LSTMCell, 4),
 }
 
 
 def is_recurrent(module):
-    """Whether ``module`` is a recurrent layer or cell whose dynamics are known."""
-    return isinstance(module, tuple(_KINDS))
+    """Whether ``module`` is a recurrent layer or cell whose dynamics are known.
+
+    A subclass with a forward of its own is not: what it does to inputs or states is its own.
+    """
+    kind = _kind(module)
+    return kind is not None and type(module).forward is kind.forward
 
 
 def cells_of(layer, *, dtype, device):
@@ -52,13 +43,13 @@ def cells_of(layer, *, dtype, device):
         From the lowest layer to the highest; where the layer is bidirectional, each tuple holds
         the cell that reads forward and the one that reads backward.
     """
-    make, n_gates = next(entry for kind, entry in _KINDS.items() if isinstance(layer, kind))
+    kind, n_gates = _KINDS[_kind(layer)]
     like = torch.empty(0, dtype=dtype, device=device)
 
     def cell(suffix):
         recurrent = _gates(layer, "hh", suffix, n_gates, like)
         inputs = _gates(layer, "ih", suffix, n_gates, like)
-        return make(layer, recurrent, inputs, _held(layer, f"weight_hr{suffix}", like))
+        return kind(recurrent, inputs, **_extras(layer, suffix, like))
 
     if isinstance(layer, nn.RNNCellBase):
         return [(cell(""),)]
@@ -86,6 +77,18 @@ def state_from_torch(hx):
     parts = hx if isinstance(hx, tuple | list) else (hx,)
     blocks = [block for layer_parts in zip(*parts, strict=True) for block in layer_parts]
     return torch.cat(blocks, -1)
+
+
+def _kind(module):
+    return next((kind for kind in _KINDS if isinstance(module, kind)), None)
+
+
+def _extras(layer, suffix, like):
+    """What cells have beside their gates."""
+    if isinstance(layer, nn.RNN | nn.RNNCell):
+        return {"nonlinearity": layer.nonlinearity}
+    projection = _held(layer, f"weight_hr{suffix}", like)
+    return {} if projection is None else {"projection": projection}
 
 
 def _gates(layer, which, suffix, n_gates, like):

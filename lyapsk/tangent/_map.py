@@ -2,7 +2,6 @@
 
 import inspect
 
-import torch
 from torch.func import jvp, vmap
 
 from ..exceptions import InvalidInputError
@@ -15,9 +14,8 @@ class StepMap(Dynamics):
     Parameters
     ----------
     step : callable
-        Made of torch operations. It is called with many states at a time, (n_states, n), and as
-        many inputs, where it treats them one by one; otherwise through ``torch.vmap`` with one
-        state (n,) and one input (n_inputs,).
+        Takes one state of shape (n,) and one input of shape (n_inputs,), and returns the next
+        state, made of torch operations; ``torch.vmap`` maps it over sequences.
     state : Tensor of shape (n_sequences, n)
         Initial states, to try the function on.
     x : Tensor of shape (n_sequences, n_inputs), or None
@@ -33,10 +31,11 @@ class StepMap(Dynamics):
 
     def __init__(self, step, state, x=None):
         self.state_size = state.shape[-1]
-        self._step = step if _n_positional(step) > 1 else lambda state, x: step(state)
-        if not _works_on_batches(self._step, state, x):
-            self._step = vmap(self._step, in_dims=(0, None if x is None else 0))
-            self._try(state, x)
+        if x is None and _n_required(step) < 2:
+            self._step = lambda states, _: vmap(step)(states)
+        else:
+            self._step = vmap(step, in_dims=(0, None if x is None else 0))
+        self._try(state, x)
 
     @property
     def shape(self):
@@ -56,9 +55,9 @@ class StepMap(Dynamics):
             inputs = None if x is None else x.repeat_interleave(k, 0)
             vectors = tangents.reshape(-1, self.state_size)
             _, pushed = jvp(lambda s: self._step(s, inputs), (states,), (vectors,))
-            return pushed.view(tangents.shape)
+            return pushed.detach().view(tangents.shape)
 
-        return self._step(state, x).unsqueeze(0), push
+        return self._step(state, x).detach().unsqueeze(0), push
 
     def _try(self, state, x):
         try:
@@ -76,22 +75,11 @@ class StepMap(Dynamics):
             )
 
 
-def _works_on_batches(step, state, x):
-    """Whether ``step`` maps many states as it maps each, so that it needs no ``vmap``."""
-    state = torch.cat([state, 0.5 * state + 1])
-    x = None if x is None else torch.cat([x, x])
+def _n_required(function):
+    """Number of arguments that a call must have."""
     try:
-        together = step(state, x)
-        alone = [step(state[[i]], None if x is None else x[[i]]) for i in range(len(state))]
-        return together.shape == state.shape and torch.allclose(
-            together, torch.cat(alone), rtol=1e-5, atol=1e-8, equal_nan=True
-        )
-    except Exception:
-        return False
-
-
-def _n_positional(function):
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:
+        return 1
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    parameters = inspect.signature(function).parameters.values()
-    variadic = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters)
-    return 2 if variadic else sum(p.kind in kinds for p in parameters)
+    return sum(p.kind in kinds and p.default is p.empty for p in parameters)

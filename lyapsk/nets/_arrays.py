@@ -1,0 +1,43 @@
+"""What users pass as numbers, as tensors."""
+
+import numpy as np
+import torch
+
+from ..exceptions import InvalidInputError
+
+
+def as_tensor(data, name):
+    """Real numbers of any container as a tensor of their own.
+
+    Parameters
+    ----------
+    data : array-like or Tensor
+    name : str
+        The argument that it is, for the error.
+
+    Raises
+    ------
+    InvalidInputError
+        If it does not hold real numbers in the shape of an array.
+    """
+    if isinstance(data, torch.Tensor) and not data.is_complex():
+        return data.detach().clone()
+    try:
+        array = np.array(data)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise InvalidInputError(
+            f"{name}: got {_described(data)}, which is no array: {error}. Pass an array of real "
+            "numbers."
+        ) from error
+    if array.dtype.kind not in "biuf":
+        raise InvalidInputError(
+            f"{name}: got {_described(data)} of dtype {array.dtype}. Pass an array of real numbers."
+        )
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        array = array.astype(np.float64)
+    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C", copy=False))
+
+
+def _described(data):
+    text = repr(data)
+    return f"{type(data).__name__} {text if len(text) < 60 else text[:57] + '...'}"
