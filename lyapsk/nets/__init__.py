@@ -1,9 +1,9 @@
 """The bridge to skorch: find the recurrent layer of a fitted net, record what drives it."""
 
-from ._check import check_weights
+from ._check import check_sequences, check_weights
 from ._entry import lyapunov_spectrum
-from ._locate import find_layer, module_of, state_size
-from ._many import failed, many_spectra
+from ._locate import find_layer, module_of
+from ._many import failed, many_spectra, state_sizes
 from ._options import Options
 from ._problem import Problem, pose
 from ._record import around, read_cell, read_layer, recorded_calls
@@ -14,6 +14,7 @@ __all__ = [
     "Options",
     "Problem",
     "around",
+    "check_sequences",
     "check_weights",
     "failed",
     "find_layer",
@@ -25,6 +26,6 @@ __all__ = [
     "read_layer",
     "recorded_calls",
     "solve",
-    "state_size",
+    "state_sizes",
     "undisturbed",
 ]

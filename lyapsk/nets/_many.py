@@ -9,6 +9,7 @@ from tqdm.auto import tqdm
 
 from .._version import __version__
 from ..exceptions import LyapskError
+from ._locate import state_size
 from ._problem import pose
 from ._solve import solve
 
@@ -50,6 +51,12 @@ def many_spectra(
     for index, result in zip(posed, solved, strict=True):
         results[index] = _named(index, result, strict)
     return results
+
+
+def state_sizes(networks, *, layer=None, strict=True):
+    """State sizes of the networks that can be read; with ``strict`` all must be."""
+    sizes = [_named(i, _attempt(state_size, n, layer), strict) for i, n in enumerate(networks)]
+    return [size for size in sizes if not failed(size)]
 
 
 def failed(result):

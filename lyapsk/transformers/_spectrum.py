@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import FailedNetworkWarning, InvalidInputError, InvalidTypeError
-from ..nets import Options, failed, many_spectra, state_size
+from ..nets import Options, check_sequences, failed, many_spectra, state_sizes
 from ._statistics import FLOOR, SpectrumStatistics
 
 BLOCKS = ("quantiles", "statistics")
@@ -149,7 +149,10 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
         networks = _as_list(X)
         _check_features(self.features)
         self._options()
-        self.n_points_ = self.n_points or max(state_size(net, self.layer) for net in networks)
+        check_sequences(self.sequences)
+        strict = self.error_score == "raise"
+        widest = max(state_sizes(networks, layer=self.layer, strict=strict), default=1)
+        self.n_points_ = self.n_points or min(widest, self.n_exponents or widest)
         return self
 
     def transform(self, X):
@@ -272,12 +275,11 @@ def _resampled(row, n_points):
 
 def _as_list(X):
     """The networks of a list, a tuple or an object array."""
-    if isinstance(X, np.ndarray) and X.dtype == object:
-        X = X.ravel()
-    elif not isinstance(X, list | tuple):
+    one_dimensional = isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
+    if not one_dimensional and not isinstance(X, list | tuple):
         raise InvalidTypeError(
-            f"X: got {type(X).__name__}. It must be a list or an object array of networks: skorch "
-            "nets, torch modules or recurrent layers."
+            f"X: got {type(X).__name__}. It must be a list or a one-dimensional object array of "
+            "networks: skorch nets, torch modules or recurrent layers."
         )
     if len(X) == 0:
         raise InvalidInputError("X: got no networks. Pass at least one.")
@@ -286,9 +288,10 @@ def _as_list(X):
 
 def _check_features(features):
     unknown = [block for block in features if block not in BLOCKS]
-    if unknown or len(features) == 0:
+    if unknown or len(features) == 0 or len(set(features)) < len(features):
         raise InvalidInputError(
-            f"features: got {features!r}. It must name at least one of {', '.join(BLOCKS)}."
+            f"features: got {features!r}. It must name at least one of {', '.join(BLOCKS)}, each "
+            "once."
         )
 
 

@@ -72,6 +72,7 @@ class SpectrumStatistics(TransformerMixin, BaseEstimator):
         -------
         self
         """
+        _check_thresholds(self.thresholds)
         self._validated(X, reset=True)
         return self
 
@@ -116,6 +117,18 @@ class SpectrumStatistics(TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _check_thresholds(thresholds):
+    try:
+        names = {f"{float(threshold):g}" for threshold in thresholds}
+        usable = len(names) == len(thresholds) and np.isfinite(np.asarray(thresholds, float)).all()
+    except (TypeError, ValueError):
+        usable = False
+    if not usable:
+        raise InvalidInputError(
+            f"thresholds: got {thresholds!r}. Pass finite numbers that differ in six digits."
+        )
 
 
 def _kaplan_yorke(exponents):

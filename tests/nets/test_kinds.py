@@ -6,6 +6,7 @@ import torch
 from helpers import dense_jacobians, growth_of, make_layer, make_net, tokens
 from skorch import NeuralNet
 from torch import nn
+from torch.nn.utils import prune
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from lyapsk import lyapunov_spectrum
@@ -238,3 +239,143 @@ def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch):
 
 def follow_nothing(*args, **kwargs):
     raise torch.OutOfMemoryError("nothing fits")
+
+
+def test_layers_apart_that_settle_at_different_times():
+    torch.manual_seed(0)
+    layer = nn.GRU(3, 6, 2)
+    with torch.no_grad():
+        layer.weight_hh_l0 *= 4
+    X = np.random.default_rng(0).normal(size=(2, 1600, 3))
+    spectrum = lyapunov_spectrum(layer, X, coupling="layers", tol=0.03)
+    assert (spectrum.standard_error <= 0.03).all()
+    assert spectrum.n_steps.max() < 1600
+
+
+class Damped(nn.Module):
+    """Changes the state in place between the steps of its cell."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.GRUCell(3, 4)
+
+    def forward(self, x):
+        h = torch.zeros(len(x), 4)
+        for t in range(x.shape[1]):
+            h = self.cell(x[:, t], h)
+            h *= 0.3
+        return h
+
+
+def test_cell_whose_state_is_changed_in_place_is_refused():
+    with pytest.raises(RecurrentLayerError, match="at step 1 this GRUCell"):
+        lyapunov_spectrum(Damped(), SEQUENCES)
+
+
+class Remembering(nn.Module):
+    """Starts where the batch before ended."""
+
+    def __init__(self, *, in_place):
+        super().__init__()
+        self.recurrent, self.in_place = nn.GRU(3, 4, batch_first=True), in_place
+        self.register_buffer("h", torch.zeros(1, 3, 4))
+        self.register_buffer("shared", torch.zeros(1).expand(5))
+
+    def forward(self, x):
+        y, h = self.recurrent(x, self.h)
+        if self.in_place:
+            self.h.copy_(h)
+        else:
+            self.h = h
+        return y
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_module_that_remembers_is_left_as_it_was(in_place):
+    module = Remembering(in_place=in_place)
+    expected = lyapunov_spectrum(module.recurrent, SEQUENCES).exponents
+    for _ in range(2):
+        np.testing.assert_allclose(lyapunov_spectrum(module, SEQUENCES).exponents, expected)
+    assert not module.h.any()
+
+
+def test_pruned_weights_are_made_anew():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.GRU(3, 4, batch_first=True))
+    prune.l1_unstructured(module[0], "weight_hh_l0", 0.5)
+    with torch.no_grad():
+        module[0].weight_hh_l0_orig *= 3
+    for model in (module, module[0]):
+        stale = lyapunov_spectrum(model, SEQUENCES).exponents
+        module(torch.tensor(SEQUENCES, dtype=torch.float32))
+        np.testing.assert_allclose(stale, lyapunov_spectrum(model, SEQUENCES).exponents)
+
+
+class Louder(nn.GRU):
+    def forward(self, x, hx=None):
+        return super().forward(5 * x, hx)
+
+
+def test_layer_with_a_forward_of_its_own_is_refused():
+    for model in (Louder(3, 4), nn.Sequential(Louder(3, 4))):
+        with pytest.raises(RecurrentLayerError, match="with torch's own forward"):
+            lyapunov_spectrum(model, SEQUENCES)
+
+
+def test_step_function_over_trained_weights():
+    layer = nn.RNN(3, 4).double()
+    W, V = layer.weight_hh_l0, layer.weight_ih_l0
+    bias = layer.bias_hh_l0 + layer.bias_ih_l0
+    found = lyapunov_spectrum(
+        lambda h, x: torch.tanh(W @ h + V @ x + bias), SEQUENCES, initial_state=np.zeros(4)
+    )
+    expected = lyapunov_spectrum(layer, SEQUENCES)
+    np.testing.assert_allclose(found.per_sequence, expected.per_sequence, atol=1e-9)
+
+
+def test_map_with_default_parameters():
+    found = lyapunov_spectrum(lambda s, a=0.5: a * s, initial_state=np.ones(2), n_steps=5)
+    np.testing.assert_allclose(found.exponents, np.log(0.5))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda X: torch.tensor(X, requires_grad=True),
+        lambda X: [torch.tensor(x, requires_grad=True) for x in X],
+        lambda X: X[::-1][::-1],
+        lambda X: X.astype(">f8"),
+        lambda X: X.astype(np.longdouble),
+        lambda X: X.tolist(),
+        lambda X: np.broadcast_to(X, X.shape),
+    ],
+    ids=["grad", "list", "strides", "big-endian", "longdouble", "nested", "read-only"],
+)
+@pytest.mark.parametrize("bare", [True, False])
+def test_numbers_in_any_container(change, bare):
+    if not bare and isinstance(change(SEQUENCES), list):
+        pytest.skip("a list is several inputs to a module")
+    torch.manual_seed(0)
+    layer = nn.GRU(3, 4, batch_first=True).double()
+    model = layer if bare else nn.Sequential(layer)
+    expected = lyapunov_spectrum(model, SEQUENCES).exponents
+    np.testing.assert_allclose(lyapunov_spectrum(model, change(SEQUENCES)).exponents, expected)
+
+
+@pytest.mark.parametrize("wrong", [5, "text", np.ones((2, 20, 3)) * 1j, [[[1.0, 2, 3]], [[1.0]]]])
+def test_what_is_no_array_of_sequences_is_refused(wrong):
+    with pytest.raises(InvalidInputError, match="sequences"):
+        lyapunov_spectrum(nn.GRU(3, 4), wrong)
+
+
+@pytest.mark.parametrize("wrong", [np.ones((1, 2, 4)), "zeros", [np.nan] * 4, np.ones((0, 4))])
+def test_wrong_initial_states_are_refused(wrong):
+    with pytest.raises(InvalidInputError, match="initial_state"):
+        lyapunov_spectrum(nn.GRU(3, 4), SEQUENCES, initial_state=wrong)
+
+
+@pytest.mark.filterwarnings("ignore:You set iterator_valid__shuffle")
+def test_shuffled_validation_is_refused():
+    net = make_net(iterator_valid__shuffle=True)
+    with pytest.raises(InvalidInputError, match="iterator_valid__shuffle"):
+        lyapunov_spectrum(net, tokens())

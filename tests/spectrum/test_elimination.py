@@ -8,6 +8,7 @@ from helpers import LAYERS, dense_jacobians, make_layer
 from torch import nn
 
 from lyapsk import lyapunov_spectrum
+from lyapsk.exceptions import NumericalError
 from lyapsk.spectrum import initial_frame
 from lyapsk.spectrum._frames import eliminate, log_diagonal, orthonormalize
 
@@ -108,3 +109,35 @@ def test_one_collapsing_network_leaves_the_others_right():
     for found, expected in zip(spectra, alone, strict=True):
         live = expected > -8
         np.testing.assert_allclose(found.exponents[live], expected[live], atol=1e-9)
+
+
+def henon(state):
+    x, y = state[..., 0], state[..., 1]
+    return torch.stack([1 - 1.4 * x * x + y, 0.3 * x], -1)
+
+
+def test_directions_that_collapse_between_factorisations_are_not_dead():
+    for method in ("lu", "qr"):
+        found = lyapunov_spectrum(henon, initial_state=[[0.1, 0.1]], n_steps=3000, method=method)
+        assert found.sum == pytest.approx(np.log(0.3), abs=1e-9)
+
+
+def test_sudden_collapse_after_a_quiet_time():
+    quiet, loud = np.zeros((1, 150, 1)), np.full((1, 50, 1), 8.0)
+    for seed in range(5):
+        torch.manual_seed(seed)
+        layer = nn.RNN(1, 3).double()
+        X = np.concatenate([quiet, loud], axis=1)
+        lu, qr = (lyapunov_spectrum(layer, X, method=m).exponents for m in ("lu", "qr"))
+        np.testing.assert_allclose(lu, qr, atol=1e-6)
+
+
+def test_frame_that_overflows_is_an_error():
+    layer = nn.RNN(1, 6)
+    with torch.no_grad():
+        for weight in layer.parameters():
+            weight.zero_()
+        signs = torch.randn(6, 6, generator=torch.Generator().manual_seed(0)).sign()
+        layer.weight_hh_l0.copy_(2e38 * signs)
+    with pytest.raises(NumericalError, match="sequence 0"):
+        lyapunov_spectrum(layer, np.zeros((1, 5, 1)), dtype="float32")

@@ -90,3 +90,28 @@ def test_repr_says_what_matters():
     assert "2 of 2 exponents" in text
     assert "0.9" in text
     assert "nats per step" in text
+
+
+@pytest.mark.parametrize("n_sequences", [2, 4, 16])
+def test_standard_error_sees_differences_between_sequences(n_sequences):
+    rng = np.random.default_rng(0)
+    found, reported = [], []
+    for _ in range(60):
+        levels = rng.normal(-1, 1, size=(n_sequences, 1, 1)) * np.ones((1, 64, 1))
+        spectrum = lyapunov_spectrum(switching, levels, initial_state=torch.ones(1))
+        found.append(spectrum.exponents[0])
+        reported.append(spectrum.standard_error[0])
+    assert np.sqrt(np.mean(np.square(reported))) == pytest.approx(np.std(found), rel=0.35)
+
+
+@pytest.mark.parametrize("level", [95, 0, -1])
+def test_confidence_level_is_checked(level):
+    with pytest.raises(ValueError, match="level: got"):
+        spectrum_of([0.1]).confidence_interval(level)
+
+
+def test_confidence_interval_widens_with_level():
+    spectrum = spectrum_of([0.1, -np.inf], standard_error=np.array([0.01, 0.0]))
+    narrow, wide = spectrum.confidence_interval(0.5), spectrum.confidence_interval(0.99)
+    assert wide[0, 0] < narrow[0, 0] < 0.1 < narrow[0, 1] < wide[0, 1]
+    assert np.isneginf(wide[1]).all() or np.isinf(wide[1]).all()
