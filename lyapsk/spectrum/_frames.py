@@ -69,8 +69,7 @@ def eliminate(tangents):
     growth : Tensor of shape (..., k)
         ``log abs diag U``, in nats; minus infinity for pivots that are not above rounding error.
     """
-    packed, swaps, _ = torch.linalg.lu_factor_ex(tangents.mT)
-    growth = _log_pivots(packed)
+    packed, swaps, growth = _factor(tangents)
     P, _, _ = torch.lu_unpack(packed, swaps, unpack_data=False)
     row_of = (P @ torch.arange(P.shape[-1], dtype=P.dtype, device=P.device)).long()
     L = packed.mT.triu_(1)
@@ -84,13 +83,31 @@ def log_diagonal(frame):
     return R.diagonal(dim1=-2, dim2=-1).abs().log()
 
 
-def _log_pivots(packed):
-    """Log of the pivots of packed LU factors (..., n, k), minus infinity for dead ones."""
-    growth = packed.diagonal(dim1=-2, dim2=-1).abs().log()
-    spread = (growth.amax(-1) - growth.amin(-1)).amax()
-    if not spread < -math.log(_resolution(packed.dtype)):
+def _factor(tangents):
+    """Packed LU factors (..., n, k), row swaps, and the log of the pivots.
+
+    Minus infinity for dead pivots. The reciprocal of a subnormal one overflows, so that entries
+    that may leave such are set to zero.
+    """
+    packed, swaps, growth = _factor_as_is(tangents)
+    if _suspicious(growth):
+        smallest = torch.finfo(growth.dtype).tiny / torch.finfo(growth.dtype).eps
+        if (growth.isfinite() & (growth < math.log(smallest))).any():
+            flushed = tangents.where(tangents.abs() >= smallest, 0)
+            packed, swaps, growth = _factor_as_is(flushed)
         growth.masked_fill_(growth <= _noise(packed).log(), -torch.inf)
-    return growth
+    return packed, swaps, growth
+
+
+def _factor_as_is(tangents):
+    packed, swaps, _ = torch.linalg.lu_factor_ex(tangents.mT)
+    return packed, swaps, packed.diagonal(dim1=-2, dim2=-1).abs().log()
+
+
+def _suspicious(growth):
+    """Whether some pivot is below the resolution beside another, or not a number."""
+    spread = (growth.amax(-1) - growth.amin(-1)).amax()
+    return not spread < -math.log(_resolution(growth.dtype))
 
 
 def _noise(packed):

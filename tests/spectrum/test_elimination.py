@@ -141,3 +141,12 @@ def test_frame_that_overflows_is_an_error():
         layer.weight_hh_l0.copy_(2e38 * signs)
     with pytest.raises(NumericalError, match="sequence 0"):
         lyapunov_spectrum(layer, np.zeros((1, 5, 1)), dtype="float32")
+
+
+def test_subnormal_pivots_break_nothing():
+    Z = torch.randn(2, 4, 4, generator=torch.Generator().manual_seed(0)).double()
+    Z[0, :, 1:] *= 1e-310
+    frame, growth = eliminate(Z)
+    assert frame.isfinite().all()
+    assert growth[0].isneginf().tolist() == [False, True, True, True]
+    assert growth[1].isfinite().all()
