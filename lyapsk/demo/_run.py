@@ -66,8 +66,13 @@ def run_demo(out, n_networks=DEFAULT_NETWORKS, seed=0, *, max_epochs=12, n_jobs=
 
 def _writable(directory):
     """Make a directory and try it now rather than after minutes of training."""
-    directory.mkdir(parents=True, exist_ok=True)
-    TemporaryFile(dir=directory).close()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=directory).close()
+    except OSError as error:
+        raise OSError(
+            f"out: {directory} cannot be made or written to: {error}. Give another directory."
+        ) from error
     return directory
 
 
