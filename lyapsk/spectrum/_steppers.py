@@ -10,7 +10,6 @@ from ._growth import Position
 LONGEST_INTERVAL = 64
 LARGEST_GROWTH = 300.0
 SAFETY = 0.9
-LOOK_EVERY = 8
 
 
 class Orthonormalization:
@@ -86,7 +85,7 @@ class Elimination(Orthonormalization):
             n_steps = min(self._interval, stop - self.step)
             state, tangents = self._push(n_steps)
             frame, growth = eliminate(tangents)
-            load = self._load(state, growth, n_steps)
+            load = self._load(state, growth)
             self._interval = _next_interval(n_steps, load)
             if load <= 1 or n_steps == 1:
                 self._accept(n_steps, Position(state, frame, None), growth)
@@ -96,15 +95,12 @@ class Elimination(Orthonormalization):
         self.position = Position(self.position.state, self.position.frame, debt)
         return total + debt
 
-    def _load(self, state, growth, n_steps):
+    def _load(self, state, growth):
         """Above 1 where the steps since the last factorisation were too many.
 
         A direction that seems to die within several steps may only have collapsed into rounding
-        error: its growth of minus infinity makes the load infinite. Single steps are never too
-        many, and are looked at only now and then.
+        error: its growth of minus infinity makes the load infinite.
         """
-        if n_steps == 1 and self.step % LOOK_EVERY:
-            return math.inf
         alive = ~self._dead
         most = growth.where(alive, -torch.inf).amax(-1)
         least = growth.where(alive, torch.inf).amin(-1)
