@@ -48,6 +48,7 @@ def test_kaplan_yorke_dimension_is_the_spectrums_own():
 def test_padding_is_as_if_it_were_not_there():
     padded = statistics_of([0.1, -1.0, np.nan, np.nan], [0.1, -1.0, -2.0, -3.0])
     np.testing.assert_allclose(padded.iloc[0], statistics_of([0.1, -1.0]).iloc[0])
+    assert padded["share_above_-0.1"].tolist() == [0.5, 0.25]
 
 
 def test_dead_directions_are_set_to_the_floor():
