@@ -1,6 +1,5 @@
 """Fitted networks to spectrum features."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -8,19 +7,33 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..exceptions import FailedNetworkWarning, InvalidInputError, InvalidTypeError
 from ..nets import Options, check_sequences, failed, many_spectra, state_sizes
-from ._statistics import FLOOR, SpectrumStatistics
-
-BLOCKS = ("quantiles", "statistics")
+from ._blocks import Blocks, check_features
+from ._entries import by_group, check_same_size, entries_of, groups_of
+from ._failures import in_rows, warn_of
+from ._statistics import FLOOR
 
 
 class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
     """Lyapunov spectra of recurrent networks, as one row of features for each network.
 
-    The blocks that ``features`` names stand side by side. Quantiles resample spectra of networks
-    of any size onto one grid over relative rank; they forget size and absolute position, which
-    the statistics keep.
+    The blocks that ``features`` names stand side by side:
+
+    ``"quantiles"``
+        Spectra of networks of any size, resampled onto one grid over relative rank. They forget
+        size and absolute position.
+    ``"statistics"``
+        Those of :class:`SpectrumStatistics`, which keep both.
+    ``"spread"``
+        How much the exponents differ from one driving sequence to another: standard deviations
+        across sequences, in nats per step, of the largest exponent, of the smallest, their mean
+        over all exponents (``spread_mean``), and that of the sum of the exponents
+        (``spread_sum``). 0 for a single sequence.
+    ``"change"``
+        How far the network came from an earlier checkpoint of itself: its quantiles and
+        statistics less those of that reference, of the two blocks those that ``features`` also
+        names, or both where it names neither. The size, which cannot change, is left out. Every
+        element of ``X`` is then a pair ``(network, reference)``.
 
     Parameters
     ----------
@@ -37,8 +50,8 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
         ``fit``.
     warmup, n_steps, method, dtype, device
         As for :func:`lyapunov_spectrum`.
-    features : sequence of {"quantiles", "statistics"}, default=("quantiles", "statistics")
-        Blocks of features. ``"statistics"`` are those of :class:`SpectrumStatistics`.
+    features : sequence of str, default=("quantiles", "statistics")
+        Blocks of features, each of them one of the four above.
     batch_size : int, optional
         Networks of one shape that run together; by default as many as fit in memory.
     n_jobs : int, optional
@@ -60,12 +73,14 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
     n_points_ : int
         Width of the block ``"quantiles"``.
     failures_ : list of (int, Exception)
-        Position and cause for each network that failed in the latest ``transform``.
+        Position and cause for each network that failed in the latest ``transform``. A pair fails
+        with either of its networks; the cause says with which.
 
     See Also
     --------
     lyapunov_spectrum : The spectrum of one network, with its errors.
     SpectrumStatistics : Statistics from spectra that you have.
+    LearningCurveTransformer : Features of the same networks' training so far.
 
     Examples
     --------
@@ -75,6 +90,15 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
     >>> transformer = LyapunovSpectrumTransformer(torch.randn(2, 20, 1), features=["quantiles"])
     >>> transformer.fit_transform(layers).shape
     (2, 64)
+
+    What training changed; the reference is a copy from before it:
+
+    >>> from copy import deepcopy
+    >>> pairs = [(layer, deepcopy(layer)) for layer in layers]
+    >>> _ = torch.nn.init.orthogonal_(layers[0].weight_hh_l0)  # instead of training
+    >>> change = LyapunovSpectrumTransformer(torch.randn(2, 20, 1), n_points=2, features=["change"])
+    >>> change.fit_transform(pairs).round(6).any(axis=1)
+    array([ True, False])
     """
 
     _parameter_constraints = {
@@ -138,18 +162,20 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : list or object array of networks
-            Initialised or fitted skorch nets, modules or recurrent layers.
+        X : list or object array
+            Initialised or fitted skorch nets, modules or recurrent layers; with ``"change"``
+            pairs ``(network, reference)`` of them, also as an object array of shape
+            (n_networks, 2).
         y : ignored
 
         Returns
         -------
         self
         """
-        networks = _as_list(X)
-        _check_features(self.features)
+        check_features(self.features)
         self._options()
         check_sequences(self.sequences)
+        networks = [network for network, *_ in self._groups(entries_of(X), "X")]
         strict = self.error_score == "raise"
         widest = max(state_sizes(networks, layer=self.layer, strict=strict), default=1)
         self.n_points_ = self.n_points or min(widest, self.n_exponents or widest)
@@ -160,7 +186,7 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : list or object array of networks
+        X : list or object array of networks, or of pairs
 
         Returns
         -------
@@ -175,7 +201,7 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        spectra : list of LyapunovSpectrum or None
+        spectra : list of LyapunovSpectrum or None, or of pairs of LyapunovSpectrum or None
             As :meth:`spectra` gives them.
 
         Returns
@@ -183,30 +209,51 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
         ndarray of shape (n_networks, n_features)
         """
         check_is_fitted(self)
-        done = [index for index, spectrum in enumerate(spectra) if spectrum is not None]
-        missing = np.nan if self.error_score == "raise" else self.error_score
-        rows = np.full((len(spectra), len(self.get_feature_names_out())), float(missing))
-        if done:
-            exponents = [np.maximum(spectra[i].exponents, self.floor) for i in done]
-            rows[done] = np.hstack(
-                [getattr(self, f"_{block}")(exponents) for block in self.features]
-            )
-        return rows
+        missing = (None, None) if self._paired else None
+        entries = [missing if spectrum is None else spectrum for spectrum in spectra]
+        groups = self._groups(entries, "spectra")
+        sizes = [[s.state_size for s in group if s is not None] for group in groups]
+        check_same_size(sizes, name="spectra")
+        whole = [None if None in group else group for group in groups]
+        blocks = self._blocks()
+        return in_rows(blocks.rows, whole, len(blocks.names()), self.error_score)
 
     def spectra(self, X):
         """Spectra of each network, with their errors.
 
         Parameters
         ----------
-        X : list or object array of networks
+        X : list or object array of networks, or of pairs
 
         Returns
         -------
-        list of LyapunovSpectrum
-            None for a network that failed, where ``error_score`` is a value.
+        list of LyapunovSpectrum, or of pairs (LyapunovSpectrum, LyapunovSpectrum)
+            None for a network or a pair that failed, where ``error_score`` is a value.
         """
-        results = many_spectra(
-            _as_list(X),
+        groups = self._groups(entries_of(X), "X")
+        if self._paired:
+            sizes = [state_sizes(group, layer=self.layer, strict=False) for group in groups]
+            check_same_size(sizes, name="X")
+        results = by_group(self._many_spectra, groups)
+        self.failures_ = [(i, result) for i, result in enumerate(results) if failed(result)]
+        warn_of(self.failures_, len(results))
+        return [None if failed(result) else result for result in results]
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the features, block after block."""
+        check_is_fitted(self)
+        return np.array(self._blocks().names(), dtype=object)
+
+    @property
+    def _paired(self):
+        return "change" in self.features
+
+    def _groups(self, entries, name):
+        return groups_of(entries, paired=self._paired, name=name)
+
+    def _many_spectra(self, networks):
+        return many_spectra(
+            networks,
             self.sequences,
             self._options(),
             layer=self.layer,
@@ -215,22 +262,14 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
             strict=self.error_score == "raise",
             verbose=self.verbose,
         )
-        self.failures_ = [(i, result) for i, result in enumerate(results) if failed(result)]
-        if self.failures_:
-            warnings.warn(
-                _summary(self.failures_, len(results)), FailedNetworkWarning, stacklevel=2
-            )
-        return [None if failed(result) else result for result in results]
 
-    def get_feature_names_out(self, input_features=None):
-        """Names of the features, block after block."""
-        check_is_fitted(self)
-        width = len(str(self.n_points_ - 1))
-        names = {
-            "quantiles": [f"quantile_{i:0{width}d}" for i in range(self.n_points_)],
-            "statistics": list(SpectrumStatistics(floor=self.floor).get_feature_names_out()),
-        }
-        return np.array([name for block in self.features for name in names[block]], dtype=object)
+    def _blocks(self):
+        return Blocks(
+            features=tuple(self.features),
+            n_points=self.n_points_,
+            resampled=self.n_points is not None,
+            floor=self.floor,
+        )
 
     def _options(self):
         return Options.checked(
@@ -244,61 +283,7 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
             batch_size=self.batch_size,
         )
 
-    def _quantiles(self, exponents):
-        if self.n_points is None:
-            return np.stack([_padded(row, self.n_points_, self.floor) for row in exponents])
-        return np.stack([_resampled(row, self.n_points_) for row in exponents])
-
-    def _statistics(self, exponents):
-        padded = [_padded(row, max(map(len, exponents)), np.nan) for row in exponents]
-        return SpectrumStatistics(floor=self.floor).fit_transform(np.stack(padded))
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         return tags
-
-
-def _padded(row, width, filling):
-    if len(row) > width:
-        raise InvalidInputError(
-            f"X: a network has {len(row)} exponents, the widest seen in fit had {width}. Fit on "
-            "the largest networks too, or give n_points a number to resample all to one grid."
-        )
-    return np.concatenate([row, np.full(width - len(row), filling)])
-
-
-def _resampled(row, n_points):
-    ranks = np.linspace(0, 1, len(row)) if len(row) > 1 else np.zeros(1)
-    return np.interp(np.linspace(0, 1, n_points), ranks, row)
-
-
-def _as_list(X):
-    """The networks of a list, a tuple or an object array."""
-    one_dimensional = isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
-    if not one_dimensional and not isinstance(X, list | tuple):
-        raise InvalidTypeError(
-            f"X: got {type(X).__name__}. It must be a list or a one-dimensional object array of "
-            "networks: skorch nets, torch modules or recurrent layers."
-        )
-    if len(X) == 0:
-        raise InvalidInputError("X: got no networks. Pass at least one.")
-    return list(X)
-
-
-def _check_features(features):
-    unknown = [block for block in features if block not in BLOCKS]
-    if unknown or len(features) == 0 or len(set(features)) < len(features):
-        raise InvalidInputError(
-            f"features: got {features!r}. It must name at least one of {', '.join(BLOCKS)}, each "
-            "once."
-        )
-
-
-def _summary(failures, n_networks):
-    causes = "; ".join(str(cause) for _, cause in failures[:3])
-    more = f"; and {len(failures) - 3} more" if len(failures) > 3 else ""
-    return (
-        f"{len(failures)} of {n_networks} networks could not be processed; their rows hold "
-        f"error_score. {causes}{more}. See failures_."
-    )

@@ -1,0 +1,101 @@
+"""What ``X`` holds: networks, or pairs of a network and its reference."""
+
+import re
+
+import numpy as np
+
+from ..exceptions import InvalidInputError, InvalidTypeError, LyapskError
+from ..nets import failed
+
+_PLACES = ("network", "reference of network")
+
+
+def entries_of(X):
+    """The entries of a list, a tuple or an object array; rows of a 2-d array become lists."""
+    objects = isinstance(X, np.ndarray) and X.dtype == object and X.ndim in (1, 2)
+    if not objects and not isinstance(X, list | tuple):
+        raise InvalidTypeError(
+            f"X: got {type(X).__name__}. It must be a list or an object array with one entry for "
+            "each network, also where there is a single one: [net]."
+        )
+    if len(X) == 0:
+        raise InvalidInputError("X: got no networks. Pass at least one.")
+    return X.tolist() if objects else list(X)
+
+
+def is_pair(entry):
+    """Whether an entry holds two things; a skorch net or a module is no sequence."""
+    return isinstance(entry, tuple | list | np.ndarray) and len(entry) == 2
+
+
+def groups_of(entries, *, paired, name):
+    """Each entry as a tuple: ``(network,)``, or ``(network, reference)`` where ``paired``."""
+    for position, entry in enumerate(entries):
+        if is_pair(entry) != paired:
+            raise InvalidInputError(_advice(entry, position, name, paired))
+    return [tuple(entry) if paired else (entry,) for entry in entries]
+
+
+def check_same_size(sizes, *, name):
+    """Refuse pairs of different networks; ``sizes`` are state sizes, a list for each pair."""
+    for position, pair in enumerate(sizes):
+        if len(set(pair)) > 1:
+            raise InvalidInputError(
+                f"{name}: entry {position} pairs a network of state size {pair[0]} with a "
+                f"reference of state size {pair[1]}. A reference is the same network at an "
+                "earlier checkpoint."
+            )
+
+
+def by_group(function, groups):
+    """Apply a function of many networks to those of all groups at once, so that they batch.
+
+    Returns
+    -------
+    list of results, of tuples of results where the groups are pairs, or of errors
+        For each group; the first error of its networks where there is one.
+
+    Raises
+    ------
+    LyapskError
+        That of ``function``; it names the group, and which of its networks.
+    """
+    width = len(groups[0])
+    try:
+        results = function([network for group in groups for network in group])
+    except LyapskError as error:
+        raise _named_by_group(error, width) from error.__cause__
+    return [_joined(results[i : i + width], width) for i in range(0, len(results), width)]
+
+
+def _joined(results, width):
+    errors = [_named_by_group(result, width) for result in results if failed(result)]
+    if errors:
+        return errors[0]
+    return results[0] if width == 1 else tuple(results)
+
+
+def _named_by_group(error, width):
+    """An error that names a network by its place in the list of all, renamed by its group."""
+    position = re.match(r"network (\d+): ", str(error))
+    if width == 1 or position is None:
+        return error
+    group, place = divmod(int(position[1]), width)
+    named = type(error)(f"{_PLACES[place]} {group}: {str(error)[position.end() :]}")
+    named.__cause__ = error.__cause__
+    return named
+
+
+def _advice(entry, position, name, paired):
+    if paired:
+        return (
+            f"{name}: features names 'change', but entry {position} is no pair: got "
+            f"{type(entry).__name__}. Make each entry (network, reference), the reference being "
+            "the same network at an earlier checkpoint, for example a deep copy from before its "
+            "training; or leave 'change' out of features."
+        )
+    return (
+        f"{name}: entry {position} is a pair, but features does not name 'change'. Add 'change' "
+        "to features to have each network compared with its reference, or make each entry a "
+        "network alone."
+    )
