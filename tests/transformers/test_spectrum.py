@@ -54,13 +54,13 @@ def test_blocks_stand_side_by_side_as_named(nets):
     both = LyapunovSpectrumTransformer(X, features=["statistics", "quantiles"], n_points=5)
     rows = both.fit_transform(nets)
     names = both.get_feature_names_out()
-    assert rows.shape == (6, len(names)) == (6, 23 + 5)
+    assert rows.shape == (6, len(names)) == (6, 26 + 5)
     assert list(names[:1]) == ["count_above_-0.02"]
     assert list(names[-5:]) == [f"quantile_{i}" for i in range(5)]
 
 
-def test_default_features_hold_quantiles_and_23_statistics(nets):
-    assert LyapunovSpectrumTransformer(X).fit_transform(nets).shape == (6, 64 + 23)
+def test_default_features_hold_quantiles_and_26_statistics(nets):
+    assert LyapunovSpectrumTransformer(X).fit_transform(nets).shape == (6, 64 + 26)
 
 
 def test_own_width_is_that_of_the_largest_state(nets):

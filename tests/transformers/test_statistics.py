@@ -34,6 +34,10 @@ def test_by_hand():
     assert row["mean_exp"] == pytest.approx(row["sum_exp"] / 4)
     assert row["entropy_rate"] == 0.5
     assert row["kaplan_yorke_dimension"] == pytest.approx(3 + 0.15 / 1.5)
+    assert row["signed_log_largest"] == pytest.approx(np.log(51))
+    assert row["signed_log_smallest"] == pytest.approx(-np.log(151))
+    assert row["signed_log_sum"] == pytest.approx(-np.log(136))
+    assert len(row) == 26
 
 
 def test_kaplan_yorke_dimension_is_the_spectrums_own():
