@@ -7,6 +7,7 @@ from ._version import __version__
 _ROOM_OF = {
     "LyapunovSpectrum": "spectrum",
     "lyapunov_spectrum": "nets",
+    "LearningCurveTransformer": "transformers",
     "LyapunovSpectrumTransformer": "transformers",
     "SpectrumStatistics": "transformers",
     "AeLLERegressor": "aelle",

@@ -1,6 +1,7 @@
-"""From networks to spectra, and from spectra to features."""
+"""From networks to features: of their spectra, and of their training so far."""
 
+from ._learning_curve import LearningCurveTransformer
 from ._spectrum import LyapunovSpectrumTransformer
 from ._statistics import SpectrumStatistics
 
-__all__ = ["LyapunovSpectrumTransformer", "SpectrumStatistics"]
+__all__ = ["LearningCurveTransformer", "LyapunovSpectrumTransformer", "SpectrumStatistics"]

@@ -4,21 +4,48 @@ import warnings
 
 import numpy as np
 
-from ..exceptions import FailedNetworkWarning
+from ..exceptions import FailedNetworkWarning, InvalidInputError, LyapskError
+from ..nets import failed
 
 
-def warn_of(failures, n_networks):
-    """Warn of failures, (position, cause) each, if there are any."""
-    if not failures:
-        return
-    causes = "; ".join(str(cause) for _, cause in failures[:3])
-    more = f"; and {len(failures) - 3} more" if len(failures) > 3 else ""
-    warnings.warn(
-        f"{len(failures)} of {n_networks} networks could not be processed; their rows hold "
-        f"error_score. {causes}{more}. See failures_.",
-        FailedNetworkWarning,
-        stacklevel=3,
-    )
+def attempt_each(function, entries, *, strict):
+    """What a function makes of each entry, or its error, with the entry's position in front.
+
+    An entry that is an error itself stays as it is. With ``strict`` the first error is raised.
+    """
+    results = list(entries)
+    for position, entry in enumerate(entries):
+        try:
+            results[position] = entry if failed(entry) else function(entry)
+        except LyapskError as error:
+            results[position] = type(error)(f"network {position}: {error}")
+            if strict:
+                raise results[position] from error.__cause__
+    return results
+
+
+def succeeded(results):
+    """The results that are no errors; there must be one."""
+    done = [result for result in results if not failed(result)]
+    if not done:
+        raise InvalidInputError(f"X: none of {len(results)} networks can be used. {results[0]}")
+    return done
+
+
+def reported(results):
+    """Warn of the errors among results.
+
+    Returns
+    -------
+    results : list
+        With None in the place of errors.
+    failures : list of (int, LyapskError)
+        Position and cause of each.
+    """
+    failures = [(i, result) for i, result in enumerate(results) if failed(result)]
+    if failures:
+        warnings.warn(_summary(failures, len(results)), FailedNetworkWarning, stacklevel=3)
+    return [None if failed(result) else result for result in results], failures
 
 
 def in_rows(features_of, results, n_features, error_score):
@@ -29,3 +56,12 @@ def in_rows(features_of, results, n_features, error_score):
     if done:
         rows[done] = features_of([results[index] for index in done])
     return rows
+
+
+def _summary(failures, n_networks):
+    causes = "; ".join(str(cause) for _, cause in failures[:3])
+    more = f"; and {len(failures) - 3} more" if len(failures) > 3 else ""
+    return (
+        f"{len(failures)} of {n_networks} networks could not be processed; their rows hold "
+        f"error_score. {causes}{more}. See failures_."
+    )

@@ -7,10 +7,10 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..nets import Options, check_sequences, failed, many_spectra, state_sizes
+from ..nets import Options, check_sequences, many_spectra, state_sizes
 from ._blocks import Blocks, check_features
 from ._entries import by_group, check_same_size, entries_of, groups_of
-from ._failures import in_rows, warn_of
+from ._failures import in_rows, reported
 from ._statistics import FLOOR
 
 
@@ -234,10 +234,8 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
         if self._paired:
             sizes = [state_sizes(group, layer=self.layer, strict=False) for group in groups]
             check_same_size(sizes, name="X")
-        results = by_group(self._many_spectra, groups)
-        self.failures_ = [(i, result) for i, result in enumerate(results) if failed(result)]
-        warn_of(self.failures_, len(results))
-        return [None if failed(result) else result for result in results]
+        spectra, self.failures_ = reported(by_group(self._many_spectra, groups))
+        return spectra
 
     def get_feature_names_out(self, input_features=None):
         """Names of the features, block after block."""
