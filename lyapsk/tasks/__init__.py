@@ -1,7 +1,29 @@
-"""Sequence tasks with bundled data, for the demo, the tests and the benchmarks."""
+"""Sequence tasks with bundled or generated data, for the demo, the tests and the benchmarks."""
 
 from ._base import SequenceTask
-from ._digits import digits_by_pixels
-from ._modules import SequenceClassifier
+from ._characters import characters
+from ._delayed_copy import delayed_copy
+from ._digits import digits_by_pixels, digits_by_rows
+from ._losses import StepCrossEntropy
+from ._metrics import ACCURACY, NRMSE, Metric
+from ._modules import SequenceClassifier, SequenceNetwork
+from ._narma import narma10
+from ._sines import four_sines
 
-__all__ = ["SequenceClassifier", "SequenceTask", "digits_by_pixels"]
+TASKS = {
+    task.__name__: task
+    for task in (characters, delayed_copy, digits_by_pixels, digits_by_rows, four_sines, narma10)
+}
+"""Every task by name; each function can be called without arguments."""
+
+__all__ = [
+    "ACCURACY",
+    "NRMSE",
+    "TASKS",
+    "Metric",
+    "SequenceClassifier",
+    "SequenceNetwork",
+    "SequenceTask",
+    "StepCrossEntropy",
+    *TASKS,
+]

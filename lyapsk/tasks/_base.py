@@ -4,11 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from skorch import NeuralNet
+from skorch.callbacks import EpochScoring
+from skorch.dataset import Dataset
+from skorch.helper import predefined_split
+from torch.optim import Adam
+
+from ._checks import check_count, check_positive
+from ._metrics import Metric
 
 
 @dataclass(frozen=True)
 class SequenceTask:
-    """Data, network and loss of one task.
+    """Data, network, loss and metric of one task.
 
     Attributes
     ----------
@@ -16,13 +24,25 @@ class SequenceTask:
         The task in words.
     X_train, X_valid : ndarray of shape (n_sequences, n_steps, n_inputs)
         Input sequences, float32.
-    y_train, y_valid : ndarray of shape (n_sequences,)
-        What a network should answer to each sequence.
+    y_train, y_valid : ndarray
+        What a network should answer: classes, int64 of shape (n_sequences,) for one answer to a
+        sequence or (n_sequences, n_answers) for one at each of the last steps, or values,
+        float32 of shape (n_sequences, n_answers, n_outputs).
     module : callable
         ``module(kind=..., hidden_size=..., half_width=...)`` makes an untrained network whose
         inputs and outputs fit the data.
     criterion : type
         The :class:`torch.nn.Module` class of the loss.
+    metric : Metric
+        ``metric(y_true, output)`` is a float.
+
+    Examples
+    --------
+    >>> from lyapsk.tasks import digits_by_rows
+    >>> task = digits_by_rows()
+    >>> net = task.net("GRU", hidden_size=16, max_epochs=3).fit(task.X_train, task.y_train)
+    >>> len(net.history[:, ("train_loss", "valid_loss", "accuracy")])
+    3
     """
 
     name: str
@@ -32,3 +52,56 @@ class SequenceTask:
     y_valid: np.ndarray
     module: Callable
     criterion: type
+    metric: Metric
+
+    def net(
+        self,
+        kind="LSTM",
+        hidden_size=32,
+        half_width=None,
+        learning_rate=0.005,
+        max_epochs=12,
+        **parameters,
+    ):
+        """A skorch net that learns the task, not initialised yet.
+
+        It trains with Adam on shuffled batches of 64 sequences. Its history holds the validation
+        loss and the metric of every epoch.
+
+        Parameters
+        ----------
+        kind, hidden_size, half_width
+            As for :class:`SequenceNetwork`.
+        learning_rate : float, default=0.005
+            Step size of the optimizer.
+        max_epochs : int, default=12
+            Epochs of one ``fit``.
+        **parameters
+            Parameters of :class:`skorch.NeuralNet`; each takes the place of what is set here.
+
+        Returns
+        -------
+        net : NeuralNet
+        """
+        defaults = {
+            "module__kind": kind,
+            "module__hidden_size": hidden_size,
+            "module__half_width": half_width,
+            "lr": check_positive("learning_rate", learning_rate),
+            "max_epochs": check_count("max_epochs", max_epochs, least=0),
+            "criterion": self.criterion,
+            "optimizer": Adam,
+            "batch_size": 64,
+            "iterator_train__shuffle": True,
+            "train_split": predefined_split(Dataset(self.X_valid, self.y_valid)),
+            "callbacks": [("metric", self._scoring())],
+            "verbose": 0,
+        }
+        return NeuralNet(self.module, **(defaults | parameters))
+
+    def _scoring(self):
+        return EpochScoring(
+            self.metric.score,
+            name=self.metric.name,
+            lower_is_better=not self.metric.greater_is_better,
+        )

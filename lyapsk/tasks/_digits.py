@@ -1,4 +1,4 @@
-"""Handwritten digits, read pixel by pixel."""
+"""Handwritten digits, read pixel by pixel or row by row."""
 
 from functools import partial
 
@@ -8,7 +8,9 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 
 from ._base import SequenceTask
-from ._modules import SequenceClassifier
+from ._checks import random_numbers
+from ._metrics import ACCURACY
+from ._modules import SequenceNetwork
 
 
 def digits_by_pixels(valid_size=0.25, random_state=0):
@@ -28,6 +30,10 @@ def digits_by_pixels(valid_size=0.25, random_state=0):
     task : SequenceTask
         Sequences of 64 steps and 1 input, brightness from 0 to 1, row by row; 10 classes.
 
+    See Also
+    --------
+    digits_by_rows : The same images in 8 steps.
+
     Examples
     --------
     >>> from lyapsk.tasks import digits_by_pixels
@@ -35,17 +41,57 @@ def digits_by_pixels(valid_size=0.25, random_state=0):
     >>> task.X_train.shape, task.X_valid.shape
     ((1347, 64, 1), (450, 64, 1))
     """
+    return _digits("digits by pixels", 1, valid_size, random_state)
+
+
+def digits_by_rows(valid_size=0.25, random_state=0):
+    """Tell which digit an 8 x 8 image shows after reading its 8 rows one at a time.
+
+    The 1,797 images are those that scikit-learn bundles; nothing is downloaded.
+
+    Parameters
+    ----------
+    valid_size : float or int, default=0.25
+        Share or number of images held out for validation, each digit in proportion.
+    random_state : int, RandomState instance or None, default=0
+        Which images are held out.
+
+    Returns
+    -------
+    task : SequenceTask
+        Sequences of 8 steps and 8 inputs, brightness from 0 to 1; 10 classes.
+
+    See Also
+    --------
+    digits_by_pixels : The same images in 64 steps.
+
+    Examples
+    --------
+    >>> from lyapsk.tasks import digits_by_rows
+    >>> task = digits_by_rows()
+    >>> task.X_train.shape, task.X_valid.shape
+    ((1347, 8, 8), (450, 8, 8))
+    """
+    return _digits("digits by rows", 8, valid_size, random_state)
+
+
+def _digits(name, n_inputs, valid_size, random_state):
     X, y = load_digits(return_X_y=True)
-    X = (X / 16).astype(np.float32)[:, :, np.newaxis]
+    X = (X / 16).astype(np.float32).reshape(len(X), -1, n_inputs)
     X_train, X_valid, y_train, y_valid = train_test_split(
-        X, y.astype(np.int64), test_size=valid_size, stratify=y, random_state=random_state
+        X,
+        y.astype(np.int64),
+        test_size=valid_size,
+        stratify=y,
+        random_state=random_numbers(random_state),
     )
     return SequenceTask(
-        name="digits by pixels",
+        name=name,
         X_train=X_train,
         y_train=y_train,
         X_valid=X_valid,
         y_valid=y_valid,
-        module=partial(SequenceClassifier, n_inputs=1, n_classes=10),
+        module=partial(SequenceNetwork, n_inputs=n_inputs, n_outputs=10),
         criterion=nn.CrossEntropyLoss,
+        metric=ACCURACY,
     )

@@ -3,12 +3,13 @@
 from torch import nn
 
 from ..exceptions import InvalidInputError
+from ._checks import check_count, check_positive
 
-_LAYERS = {"RNN": nn.RNN, "GRU": nn.GRU, "LSTM": nn.LSTM}
+LAYERS = {"RNN": nn.RNN, "GRU": nn.GRU, "LSTM": nn.LSTM}
 
 
-class SequenceClassifier(nn.Module):
-    """One recurrent layer, and a linear read-out from its last hidden state.
+class SequenceNetwork(nn.Module):
+    """One recurrent layer, and a linear read-out from its hidden states.
 
     Parameters
     ----------
@@ -16,11 +17,71 @@ class SequenceClassifier(nn.Module):
         Recurrent layer; "RNN" is the tanh network of Elman.
     hidden_size : int, default=32
         Number of hidden units.
-    n_inputs, n_classes : int, default=1 and 10
+    n_inputs, n_outputs : int, default=1
         Width of one step of the input, and of the output.
     half_width : float or None, default=None
         Recurrent weights are drawn uniformly from ``[-half_width, half_width]``; None leaves
         them as torch draws them, with a half-width of ``1 / sqrt(hidden_size)``.
+    read_from : int or None, default=None
+        First step that is read out; a negative one counts from the end. None reads out the last
+        step alone.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from lyapsk.tasks import SequenceNetwork
+    >>> X = torch.zeros(5, 64, 1)
+    >>> SequenceNetwork("GRU", hidden_size=8, n_outputs=10)(X).shape
+    torch.Size([5, 10])
+    >>> SequenceNetwork("GRU", hidden_size=8, read_from=20)(X).shape
+    torch.Size([5, 44, 1])
+    """
+
+    def __init__(
+        self,
+        kind="LSTM",
+        hidden_size=32,
+        n_inputs=1,
+        n_outputs=1,
+        half_width=None,
+        read_from=None,
+    ):
+        super().__init__()
+        check_kind("kind", kind)
+        check_count("hidden_size", hidden_size)
+        self.read_from = read_from
+        self.recurrent = LAYERS[kind](n_inputs, hidden_size, batch_first=True)
+        self.readout = nn.Linear(hidden_size, n_outputs)
+        if half_width is not None:
+            check_positive("half_width", half_width)
+            nn.init.uniform_(self.recurrent.weight_hh_l0, -half_width, half_width)
+
+    def forward(self, X):
+        """Outputs for X (n_sequences, n_steps, n_inputs).
+
+        Returns
+        -------
+        Tensor of shape (n_sequences, n_outputs) or (n_sequences, n_steps_read, n_outputs)
+        """
+        hidden, _ = self.recurrent(X)
+        if self.read_from is None:
+            return self.readout(hidden[:, -1])
+        return self.readout(hidden[:, self.read_from :])
+
+    def extra_repr(self):
+        """What the parts do not show."""
+        return f"read_from={self.read_from}"
+
+
+class SequenceClassifier(SequenceNetwork):
+    """A :class:`SequenceNetwork` that gives one logit for each class after the last step.
+
+    Parameters
+    ----------
+    kind, hidden_size, n_inputs, half_width
+        As for :class:`SequenceNetwork`.
+    n_classes : int, default=10
+        Number of classes.
 
     Examples
     --------
@@ -31,15 +92,10 @@ class SequenceClassifier(nn.Module):
     """
 
     def __init__(self, kind="LSTM", hidden_size=32, n_inputs=1, n_classes=10, half_width=None):
-        super().__init__()
-        if kind not in _LAYERS:
-            raise InvalidInputError(f"kind={kind!r}: choose one of {', '.join(_LAYERS)}.")
-        self.recurrent = _LAYERS[kind](n_inputs, hidden_size, batch_first=True)
-        self.readout = nn.Linear(hidden_size, n_classes)
-        if half_width is not None:
-            nn.init.uniform_(self.recurrent.weight_hh_l0, -half_width, half_width)
+        super().__init__(kind, hidden_size, n_inputs, n_classes, half_width)
 
-    def forward(self, X):
-        """Logits (n_sequences, n_classes) of X (n_sequences, n_steps, n_inputs)."""
-        hidden, _ = self.recurrent(X)
-        return self.readout(hidden[:, -1])
+
+def check_kind(name, kind):
+    """Refuse a kind of layer that there is not."""
+    if not isinstance(kind, str) or kind not in LAYERS:
+        raise InvalidInputError(f"{name}={kind!r}: choose one of {', '.join(LAYERS)}.")

@@ -3,28 +3,62 @@ import torch
 from torch import nn
 
 from lyapsk.exceptions import InvalidInputError
-from lyapsk.tasks import SequenceClassifier
+from lyapsk.tasks import SequenceClassifier, SequenceNetwork
 
 KINDS = {"RNN": nn.RNN, "GRU": nn.GRU, "LSTM": nn.LSTM}
 
 
+@pytest.fixture(autouse=True)
+def seed():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_reads_out_from_the_last_hidden_state(kind):
-    module = SequenceClassifier(kind, hidden_size=5, n_inputs=2, n_classes=3)
+    module = SequenceNetwork(kind, hidden_size=5, n_inputs=2, n_outputs=3)
     X = torch.randn(4, 7, 2)
     hidden, _ = module.recurrent(X)
     assert isinstance(module.recurrent, KINDS[kind])
     torch.testing.assert_close(module(X), module.readout(hidden[:, 6]))
 
 
+@pytest.mark.parametrize(("read_from", "steps"), [(0, range(7)), (3, range(3, 7)), (-2, (5, 6))])
+def test_reads_out_from_many_steps(read_from, steps):
+    module = SequenceNetwork("GRU", hidden_size=5, n_outputs=3, read_from=read_from)
+    X = torch.randn(4, 7, 1)
+    hidden, _ = module.recurrent(X)
+    assert module(X).shape == (4, len(steps), 3)
+    for row, step in enumerate(steps):
+        torch.testing.assert_close(module(X)[:, row], module.readout(hidden[:, step]))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_half_width_bounds_the_recurrent_weights_alone(kind):
-    module = SequenceClassifier(kind, hidden_size=20, half_width=1.5)
+    module = SequenceNetwork(kind, hidden_size=20, half_width=1.5)
     largest = {name: p.abs().max().item() for name, p in module.recurrent.named_parameters()}
     assert 1.3 < largest.pop("weight_hh_l0") <= 1.5
     assert max(largest.values()) <= 20**-0.5
 
 
-def test_unknown_kind_is_refused():
-    with pytest.raises(InvalidInputError, match="kind='rnn': choose one of RNN, GRU, LSTM"):
-        SequenceClassifier("rnn")
+def test_classifier_is_a_network_with_a_logit_for_each_class():
+    module = SequenceClassifier("RNN", hidden_size=5, n_inputs=2, n_classes=3, half_width=0.1)
+    assert isinstance(module, SequenceNetwork)
+    assert module(torch.randn(4, 7, 2)).shape == (4, 3)
+    assert module.recurrent.weight_hh_l0.abs().max() <= 0.1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"kind": "rnn"}, "kind='rnn': choose one of RNN, GRU, LSTM"),
+        ({"kind": ["RNN"]}, r"kind=\['RNN'\]: choose one of RNN, GRU, LSTM"),
+        ({"hidden_size": 0}, "hidden_size: got 0. It must be a whole number of at least 1"),
+        ({"hidden_size": 2.5}, "hidden_size: got 2.5"),
+        ({"half_width": -1.0}, "half_width: got -1.0. It must be a finite number above 0"),
+    ],
+)
+def test_impossible_networks_are_refused(arguments, message):
+    with pytest.raises(InvalidInputError, match=message):
+        SequenceNetwork(**arguments)
