@@ -8,6 +8,8 @@ from ._losses import StepCrossEntropy
 from ._metrics import ACCURACY, NRMSE, Metric
 from ._modules import SequenceClassifier, SequenceNetwork
 from ._narma import narma10
+from ._population import Population, make_population
+from ._recipes import Recipe
 from ._sines import four_sines
 
 TASKS = {
@@ -21,9 +23,12 @@ __all__ = [
     "NRMSE",
     "TASKS",
     "Metric",
+    "Population",
+    "Recipe",
     "SequenceClassifier",
     "SequenceNetwork",
     "SequenceTask",
     "StepCrossEntropy",
+    "make_population",
     *TASKS,
 ]

@@ -1,0 +1,34 @@
+"""Files that are either whole or not there."""
+
+import os
+from pathlib import Path
+from tempfile import TemporaryFile
+
+
+def write_atomically(path, content):
+    """Write bytes to `path` so that nobody ever finds them half written."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def writable_directory(name, directory):
+    """Make a directory and try it now rather than after minutes of training.
+
+    Raises
+    ------
+    OSError
+        Naming the argument.
+    """
+    directory = Path(directory)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=directory).close()
+    except OSError as error:
+        raise OSError(
+            f"{name}: {directory} cannot be made or written to: {error}. Give another directory."
+        ) from error
+    return directory

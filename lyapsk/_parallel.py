@@ -1,0 +1,29 @@
+"""Work shared out to processes, with the same results however many there are."""
+
+from contextlib import contextmanager
+
+import torch
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
+from tqdm.auto import tqdm
+
+
+def in_parallel(function, argument_lists, n_jobs, description, verbose=1):
+    """``[function(*arguments), ...]`` in `n_jobs` processes, with a progress bar on stderr."""
+    calls = [delayed(function)(*arguments) for arguments in argument_lists]
+    # torch wants writable arrays: processes get copies on write, not joblib's read-only ones.
+    run = Parallel(n_jobs=n_jobs, batch_size=1, return_as="generator", mmap_mode="c")
+    silent = not (calls and verbose)
+    return list(tqdm(run(calls), total=len(calls), desc=description, disable=silent))
+
+
+@contextmanager
+def one_thread():
+    """Let torch and BLAS use one thread, so that processes share the cores in peace."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(n_threads)

@@ -1,0 +1,100 @@
+import json
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from torch import nn
+
+from lyapsk.exceptions import LyapskWarning
+from lyapsk.tasks import NRMSE, Recipe, SequenceNetwork
+from lyapsk.tasks._store import network_files
+from lyapsk.tasks._training import train_network
+
+RECIPE = Recipe("LSTM", hidden_size=4, half_width=0.3, learning_rate=0.01, seed=5)
+
+
+@pytest.fixture(scope="module")
+def network(small_task):
+    return train_network(small_task, RECIPE, max_epochs=1, checkpoints=(0, 1))
+
+
+def file_of(directory, task, recipe=RECIPE, max_epochs=1, checkpoints=(0, 1)):
+    return network_files(directory, task, [recipe], max_epochs, checkpoints)[0]
+
+
+@pytest.fixture
+def file(tmp_path, small_task, network):
+    file = file_of(tmp_path, small_task)
+    file.write(network)
+    return file
+
+
+def test_what_was_written_is_read(file, network):
+    again = file.read()
+    assert again.curves.keys() == network.curves.keys()
+    for name, curve in network.curves.items():
+        np.testing.assert_array_equal(again.curves[name], curve)
+    assert again.weights.keys() == network.weights.keys()
+    for epoch, state in network.weights.items():
+        for name, array in state.items():
+            np.testing.assert_array_equal(again.weights[epoch][name], array)
+
+
+def test_file_tells_where_its_network_comes_from(file):
+    assert file.path.name.startswith("LSTM-4-")
+    with safe_open(file.path, framework="np") as opened:
+        description = json.loads(opened.metadata()["lyapsk"])
+    assert description["recipe"]["half_width"] == 0.3
+    assert description["task"] == "digits by rows"
+    assert description["checkpoints"] == [0, 1]
+
+
+def test_missing_file_holds_nothing(tmp_path, small_task):
+    assert file_of(tmp_path, small_task).read() is None
+
+
+@pytest.mark.parametrize("share", [0, 0.001, 0.05, 0.5, 0.999])
+def test_shortened_file_is_told_and_holds_nothing(file, share):
+    content = file.path.read_bytes()
+    file.path.write_bytes(content[: int(share * len(content))])
+    with pytest.warns(LyapskWarning, match="LSTM-4-.* is damaged: its network is trained again"):
+        assert file.read() is None
+
+
+@pytest.mark.parametrize("place", [0, 9, 100, 2000, -1000, -1])
+def test_file_with_one_wrong_bit_is_told_and_holds_nothing(file, place):
+    content = bytearray(file.path.read_bytes())
+    content[place] ^= 1
+    file.path.write_bytes(content)
+    with pytest.warns(LyapskWarning, match="is damaged"):
+        assert file.read() is None
+
+
+def test_file_under_the_name_of_another_is_told(file, tmp_path, small_task):
+    other = file_of(tmp_path, small_task, replace(RECIPE, seed=6))
+    file.path.rename(other.path)
+    with pytest.warns(LyapskWarning, match="is damaged"):
+        assert other.read() is None
+
+
+def test_whatever_changes_the_numbers_changes_the_name(tmp_path, small_task):
+    X_train = small_task.X_train.copy()
+    X_train[0, 0, 0] += 1
+    module = partial(SequenceNetwork, n_inputs=8, n_outputs=10, read_from=-1)
+    tasks = [
+        small_task,
+        replace(small_task, X_train=X_train),
+        replace(small_task, module=module),
+        replace(small_task, criterion=nn.MSELoss),
+        replace(small_task, metric=NRMSE),
+    ]
+    files = [file_of(tmp_path, task) for task in tasks]
+    files += [
+        file_of(tmp_path, small_task, replace(RECIPE, learning_rate=0.02)),
+        file_of(tmp_path, small_task, max_epochs=2),
+        file_of(tmp_path, small_task, checkpoints=(0,)),
+    ]
+    assert len({file.path for file in files}) == len(files)
+    assert file_of(tmp_path, small_task).path == files[0].path
