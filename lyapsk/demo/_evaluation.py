@@ -12,8 +12,8 @@ from sklearn.model_selection import RepeatedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 
+from .._parallel import in_parallel, one_thread
 from ..aelle import AeLLERegressor
-from ._parallel import in_parallel, one_thread
 
 N_SPLITS, N_REPEATS = 5, 3
 

@@ -86,7 +86,7 @@ def _draw_latent(ax, outcome):
     LatentDisplay.from_predictions(
         outcome.latent,
         values=outcome.loss_final[finished],
-        categories=[outcome.recipes[i].architecture for i in finished],
+        categories=[outcome.recipes[i].kind for i in finished],
         value_name="Validation loss after training",
         ax=ax,
     )

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..tasks import Recipe
 from ._evaluation import Score
-from ._population import Recipe
 
 
 @dataclass(frozen=True)

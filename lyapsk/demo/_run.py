@@ -1,22 +1,19 @@
 """The demo from the first network to the last file."""
 
-from pathlib import Path
-from tempfile import TemporaryFile
-
 import numpy as np
 
+from .._files import writable_directory, write_atomically
+from .._parallel import one_thread
 from ..aelle import AeLLERegressor
 from ..exceptions import InvalidInputError, NumericalError
 from ..plotting import check_matplotlib
-from ..tasks import digits_by_pixels
+from ..tasks import digits_by_pixels, make_population
 from ..transformers import LyapunovSpectrumTransformer
+from ._csv import to_csv
 from ._evaluation import N_REPEATS, N_SPLITS, cross_validate
 from ._figures import overview_figure
-from ._files import to_csv, write_atomically
 from ._limits import DEFAULT_NETWORKS, MINIMUM_NETWORKS
 from ._outcome import Outcome
-from ._parallel import in_parallel, one_thread
-from ._population import draw_recipes, make_network, train_network
 from ._report import render
 from ._tables import networks_table, scores_table, spectra_table
 
@@ -57,36 +54,25 @@ def run_demo(out, n_networks=DEFAULT_NETWORKS, seed=0, *, max_epochs=12, n_jobs=
     check_matplotlib("The demo")
     if n_networks < MINIMUM_NETWORKS:
         raise InvalidInputError(f"n_networks={n_networks}: take at least {MINIMUM_NETWORKS}.")
-    out = _writable(Path(out))
+    out = writable_directory("out", out)
     with one_thread():
         outcome = _experiment(n_networks, seed, max_epochs, n_jobs)
     _write(outcome, out)
     return outcome
 
 
-def _writable(directory):
-    """Make a directory and try it now rather than after minutes of training."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        TemporaryFile(dir=directory).close()
-    except OSError as error:
-        raise OSError(
-            f"out: {directory} cannot be made or written to: {error}. Give another directory."
-        ) from error
-    return directory
-
-
 def _experiment(n_networks, seed, max_epochs, n_jobs):
-    """Spectra first, then training, then what the first tell about the second."""
+    """Spectra of the untrained networks, and what they tell about the trained ones."""
     task = digits_by_pixels(random_state=seed)
-    recipes = draw_recipes(n_networks, seed)
-    networks = [make_network(recipe, task, max_epochs) for recipe in recipes]
-    spectra, features = _measure(networks, task.X_valid[:N_SEQUENCES], n_jobs)
-    before, final = _train(networks, recipes, task, n_jobs)
+    population = make_population(
+        task, n_networks, max_epochs=max_epochs, n_jobs=n_jobs, random_state=seed
+    )
+    before, final = population.losses[:, 0], population.final_loss
     finished = _finished(final)
+    spectra, features = _measure(population.nets(epoch=0), task.X_valid[:N_SEQUENCES], n_jobs)
     features, target = features[finished], np.log(final[finished])
     return Outcome(
-        recipes=recipes,
+        recipes=population.recipes,
         spectra=spectra,
         loss_before=before,
         loss_final=final,
@@ -101,12 +87,6 @@ def _measure(networks, sequences, n_jobs):
     transformer = LyapunovSpectrumTransformer(sequences, n_jobs=n_jobs, verbose=1)
     spectra = transformer.fit(networks).spectra(networks)
     return [spectrum.exponents for spectrum in spectra], transformer.from_spectra(spectra)
-
-
-def _train(networks, recipes, task, n_jobs):
-    """Losses before and after training, each of shape (n_networks,)."""
-    jobs = [(net, task, recipe.seed) for net, recipe in zip(networks, recipes, strict=True)]
-    return np.array(in_parallel(train_network, jobs, n_jobs, "training networks")).T
 
 
 def _finished(loss_final):

@@ -8,7 +8,7 @@ def networks_table(outcome):
     recipes = outcome.recipes
     return {
         "network": range(len(recipes)),
-        "architecture": [recipe.architecture for recipe in recipes],
+        "architecture": [recipe.kind for recipe in recipes],
         "hidden_size": [recipe.hidden_size for recipe in recipes],
         "half_width": [recipe.half_width for recipe in recipes],
         "seed": [recipe.seed for recipe in recipes],

@@ -10,11 +10,10 @@ import pytest
 from lyapsk import AeLLERegressor, LyapunovSpectrumTransformer
 from lyapsk.demo import _evaluation, _run
 from lyapsk.demo._outcome import Outcome
-from lyapsk.demo._population import make_network, train_network
 from lyapsk.demo._run import run_demo
 from lyapsk.demo._tables import as_text, prediction_column
 from lyapsk.exceptions import InvalidInputError, NumericalError
-from lyapsk.tasks import digits_by_pixels
+from lyapsk.tasks import digits_by_pixels, make_population
 
 N_NETWORKS = 12
 
@@ -58,7 +57,7 @@ def test_files(outcome, out):
 
 def test_spectra_are_those_of_the_untrained_networks(outcome):
     task = few_digits(random_state=0)
-    untrained = [make_network(recipe, task) for recipe in outcome.recipes]
+    untrained = make_population(task, N_NETWORKS, max_epochs=0, verbose=0).nets(epoch=0)
     transformer = LyapunovSpectrumTransformer(task.X_valid[: _run.N_SEQUENCES])
     for expected, spectrum in zip(
         transformer.fit(untrained).spectra(untrained), outcome.spectra, strict=True
@@ -140,13 +139,16 @@ def test_report_holds_the_table(page, outcome):
         assert f'<th scope="row">{score.predictor}</th><td>{score.r2:.2f}</td>' in page
 
 
-def test_diverged_networks_do_not_lose_the_others(tmp_path, monkeypatch, outcome):
-    lost = outcome.recipes[4].seed
+def population_that_lost(task, n_networks, lost, **options):
+    """A population in which some networks diverged."""
+    population = make_population(task, n_networks, **options)
+    for i in lost:
+        population.networks[i].curves["valid_loss"][1:] = np.nan
+    return population
 
-    def train(net, task, seed):
-        return (2.3, np.nan) if seed == lost else train_network(net, task, seed)
 
-    monkeypatch.setattr(_run, "train_network", train)
+def test_diverged_networks_do_not_lose_the_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(_run, "make_population", partial(population_that_lost, lost=[4]))
     small_demo(tmp_path)
     results = pd.read_csv(tmp_path / "results.csv")
     diverged = np.arange(N_NETWORKS) == 4
@@ -160,7 +162,8 @@ def test_diverged_networks_do_not_lose_the_others(tmp_path, monkeypatch, outcome
 
 
 def test_too_many_diverged_networks_are_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(_run, "train_network", lambda *_: (2.3, np.inf))
+    lost = partial(population_that_lost, lost=range(N_NETWORKS))
+    monkeypatch.setattr(_run, "make_population", lost)
     with pytest.raises(NumericalError, match="12 of 12 networks diverged, and 10 are needed"):
         small_demo(tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -1,20 +1,9 @@
-"""Files that are either whole or not there."""
+"""Tables as comma-separated values."""
 
 import csv
 import io
-import os
 
 import numpy as np
-
-
-def write_atomically(path, content):
-    """Write bytes to `path` so that nobody ever finds them half written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def to_csv(columns):
