@@ -101,3 +101,15 @@ def make_net(kind=nn.GRU, n_units=5, seed=0, **kwargs):
 def tokens(n_sequences=4, n_steps=12, seed=0):
     """Token sequences (n_sequences, n_steps) for ``Reader``."""
     return np.random.default_rng(seed).integers(0, 7, (n_sequences, n_steps))
+
+
+def one_step(dynamics, state, x):
+    """The state after one step, and a function that pushes tangents through it."""
+    states, push = dynamics.linearize(state, x[None])
+
+    def pushed(tangents):
+        out = torch.full(tangents.shape, torch.nan, dtype=tangents.dtype)
+        push(0, tangents, out)
+        return out
+
+    return states[0], pushed

@@ -41,6 +41,6 @@ class Drive:
         inputs = None if self.inputs is None else self.inputs[:, :, part]
         return replace(self, state=self.state[:, part], inputs=inputs)
 
-    def input_at(self, step):
-        """Inputs of one step, (n_networks, n_sequences, n_inputs)."""
-        return None if self.inputs is None else self.inputs[step]
+    def inputs_of(self, start, stop):
+        """Inputs of consecutive steps, as ``Dynamics.linearize`` takes them."""
+        return [None] * (stop - start) if self.inputs is None else self.inputs[start:stop]

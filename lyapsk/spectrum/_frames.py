@@ -8,6 +8,10 @@ from functools import lru_cache
 
 import torch
 
+RESOLUTION = {dtype: torch.finfo(dtype).eps ** 0.85 for dtype in (torch.float32, torch.float64)}
+"""Relative size below which what is left of a column is taken for rounding error: about
+``exp(-13)`` and ``exp(-30)``."""
+
 
 @lru_cache(maxsize=4)
 def initial_frame(state_size, n_exponents, *, seed, dtype, device):
@@ -46,12 +50,12 @@ def orthonormalize(tangents):
     """
     Q, R = torch.linalg.qr(tangents.mT)
     diagonal = R.diagonal(dim1=-2, dim2=-1).abs()
-    noise = torch.linalg.vector_norm(R, dim=-2) * _resolution(R.dtype)
+    noise = torch.linalg.vector_norm(R, dim=-2) * RESOLUTION[R.dtype]
     return Q.mT, diagonal.log().masked_fill(diagonal <= noise, -torch.inf)
 
 
-def eliminate(tangents):
-    """Factor pushed frames by row-pivoted LU: ``Z = (P L) U``.
+def factor(tangents, packed):
+    """Row-pivoted LU of pushed frames: ``Z = (P L) U``.
 
     ``P L`` has the nested column spans of ``Z`` as QR's ``Q`` has, at a quarter of the cost. Over
     several steps the sums of ``log abs diag U`` and of ``log abs diag R`` differ only by
@@ -61,20 +65,44 @@ def eliminate(tangents):
     ----------
     tangents : Tensor of shape (..., k, n)
         Columns of ``Z``.
+    packed : Tensor of shape (..., k, n)
+        Where the columns of both factors go, in LAPACK's packed form.
 
     Returns
     -------
-    frame : Tensor of shape (..., k, n)
-        Columns of ``P L``.
+    swaps : Tensor of shape (..., k)
+        Row exchanges, in LAPACK's form.
     growth : Tensor of shape (..., k)
-        ``log abs diag U``, in nats; minus infinity for pivots that are not above rounding error.
+        ``log abs diag U``, in nats.
     """
-    packed, swaps, growth = _factor(tangents)
-    P, _, _ = torch.lu_unpack(packed, swaps, unpack_data=False)
-    row_of = (P @ torch.arange(P.shape[-1], dtype=P.dtype, device=P.device)).long()
-    L = packed.mT.triu_(1)
+    swaps, info = (torch.empty(0, dtype=torch.int32, device=packed.device) for _ in range(2))
+    torch.linalg.lu_factor_ex(tangents.mT, out=(packed.mT, swaps, info))
+    return swaps, packed.diagonal(dim1=-2, dim2=-1).abs().log()
+
+
+def without_subnormal(tangents):
+    """Set to zero, in place, entries that may leave pivots whose reciprocals overflow."""
+    return tangents.masked_fill_(tangents.abs() < _smallest(tangents.dtype), 0)
+
+
+def has_subnormal(growth):
+    """Whether some pivot is so small that its reciprocal may overflow."""
+    return bool((growth.isfinite() & (growth < math.log(_smallest(growth.dtype)))).any())
+
+
+def mark_dead(growth, packed):
+    """Set to minus infinity, in place, the growth of pivots that are not above rounding error."""
+    return growth.masked_fill_(growth <= _noise(packed.mT).log(), -torch.inf)
+
+
+def lower_factor(packed, swaps, out):
+    """Write the columns of ``P L`` to ``out``, from what ``factor`` gave; ``packed`` is lost."""
+    P, _, _ = torch.lu_unpack(packed.mT, swaps, unpack_data=False)
+    ranks = torch.arange(P.shape[-1], dtype=P.dtype, device=P.device)
+    row_of = (P @ ranks).long().unsqueeze(-2)
+    L = packed.triu_(1)
     L.diagonal(dim1=-2, dim2=-1).fill_(1)
-    return L.gather(-1, row_of.unsqueeze(-2).expand_as(L)), growth
+    torch.gather(L, -1, row_of.expand_as(L), out=out)
 
 
 def log_diagonal(frame):
@@ -83,44 +111,13 @@ def log_diagonal(frame):
     return R.diagonal(dim1=-2, dim2=-1).abs().log()
 
 
-def _factor(tangents):
-    """Packed LU factors (..., n, k), row swaps, and the log of the pivots.
-
-    Minus infinity for dead pivots. The reciprocal of a subnormal one overflows, so that entries
-    that may leave such are set to zero.
-    """
-    packed, swaps, growth = _factor_as_is(tangents)
-    if _suspicious(growth):
-        smallest = torch.finfo(growth.dtype).tiny / torch.finfo(growth.dtype).eps
-        if (growth.isfinite() & (growth < math.log(smallest))).any():
-            flushed = tangents.where(tangents.abs() >= smallest, 0)
-            packed, swaps, growth = _factor_as_is(flushed)
-        growth.masked_fill_(growth <= _noise(packed).log(), -torch.inf)
-    return packed, swaps, growth
-
-
-def _factor_as_is(tangents):
-    packed, swaps, _ = torch.linalg.lu_factor_ex(tangents.mT)
-    return packed, swaps, packed.diagonal(dim1=-2, dim2=-1).abs().log()
-
-
-def _suspicious(growth):
-    """Whether some pivot is below the resolution beside another, or not a number."""
-    spread = (growth.amax(-1) - growth.amin(-1)).amax()
-    return not spread < -math.log(_resolution(growth.dtype))
-
-
 def _noise(packed):
     """Rounding error to expect in each pivot: of the sum ``(L U)_jj`` of independent terms."""
     square = packed[..., : packed.shape[-1], :]
     terms = (square * square.mT).tril(-1)
     summed = terms.square().sum(-1) + square.diagonal(dim1=-2, dim2=-1).square()
-    return summed.sqrt() * _resolution(packed.dtype)
+    return summed.sqrt() * RESOLUTION[packed.dtype]
 
 
-def _resolution(dtype):
-    """Relative size below which what is left of a column is taken for rounding error.
-
-    About ``exp(-30)`` in float64 and ``exp(-13)`` in float32.
-    """
-    return torch.finfo(dtype).eps ** 0.85
+def _smallest(dtype):
+    return torch.finfo(dtype).tiny / torch.finfo(dtype).eps

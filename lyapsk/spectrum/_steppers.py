@@ -1,23 +1,35 @@
 """Two ways of taking steps without the frame collapsing."""
 
 import math
+from abc import ABC, abstractmethod
 
 import torch
 
-from ._frames import eliminate, log_diagonal, orthonormalize
-from ._growth import Position
+from ._frames import (
+    RESOLUTION,
+    factor,
+    has_subnormal,
+    log_diagonal,
+    lower_factor,
+    mark_dead,
+    orthonormalize,
+    without_subnormal,
+)
 
-LONGEST_INTERVAL = 64
+LONGEST_CHUNK = 64
+CHUNK_ENTRIES = 2**17
 LARGEST_GROWTH = 300.0
 SAFETY = 0.9
 
 
-class Orthonormalization:
-    """``J_t Q_{t-1} = Q_t R_t`` at every step.
+class Stepper(ABC):
+    """Takes a frame along a drive, a chunk of steps at a time.
+
+    States come first: they need few operations a step, and what the frame needs of them is then
+    made for the whole chunk at once.
 
     Attributes
     ----------
-    position : Position
     step : int
         Steps taken.
     failed_step : Tensor of shape (n_networks, n_sequences)
@@ -25,97 +37,143 @@ class Orthonormalization:
     """
 
     def __init__(self, dynamics, drive, position):
-        self.dynamics, self.position = dynamics, position
-        self._inputs = [None] * drive.n_steps if drive.inputs is None else drive.inputs.unbind()
+        self.dynamics, self.drive = dynamics, drive
+        self.state = position.state
+        self.frame = position.frame.clone(memory_format=torch.contiguous_format)
         self.step = 0
-        self.failed_step = torch.full(position.state.shape[:2], -1, device=position.state.device)
+        self.failed_step = torch.full(self.state.shape[:2], -1, device=self.state.device)
         self.keep, self.history, self.frames = (), [], []
+        self._chunk = max(4, min(LONGEST_CHUNK, CHUNK_ENTRIES // self.state.numel()))
 
     def advance(self, stop):
         """Go on to step ``stop`` and return the growth on the way, (n_networks, n_sequences, k)."""
-        total = -self.position.debt
+        total = self.frame.new_zeros(self.frame.shape[:3])
         while self.step < stop:
-            state, tangents = self._push(1)
-            frame, growth = orthonormalize(tangents)
-            self._accept(1, Position(state, frame, torch.zeros_like(growth)), growth)
-            self._note(growth)
-            total = total + growth
+            n_steps = min(self._chunk, stop - self.step)
+            inputs = self.drive.inputs_of(self.step, self.step + n_steps)
+            states, push = self.dynamics.linearize(self.state, inputs)
+            self._note_failed(~states.isfinite().all(-1), self.step)
+            self._follow(push, n_steps, total)
+            self.state = states[-1]
+            self.step += n_steps
         return total
 
-    def _push(self, n_steps):
-        state, tangents = self.position.state, self.position.frame
-        for step in range(self.step, self.step + n_steps):
-            state, push = self.dynamics.linearize(state, self._inputs[step])
-            tangents = push(tangents)
-        return state, tangents
+    @abstractmethod
+    def _follow(self, push, n_steps, total):
+        """Take the frame along a chunk of steps and add its growth to ``total``."""
 
-    def _accept(self, n_steps, position, growth):
-        failed = ~position.state.isfinite().all(-1) | growth.isnan().any(-1)
-        if failed.any():
-            self.failed_step.masked_fill_(failed & (self.failed_step < 0), self.step)
-        self.step += n_steps
-        self.position = position
-
-    def _note(self, growth):
-        if "growth" in self.keep:
-            self.history.append(growth)
-        if "frames" in self.keep:
-            self.frames.append(self.position.frame.mT)
+    def _note_failed(self, failed, first_step):
+        """Keep the first of consecutive steps (n_steps, n_networks, n_sequences) that failed."""
+        new = failed.any(0) & (self.failed_step < 0)
+        self.failed_step = (first_step + failed.byte().argmax(0)).where(new, self.failed_step)
 
 
-class Elimination(Orthonormalization):
+class Orthonormalization(Stepper):
+    """``J_t Q_{t-1} = Q_t R_t`` at every step."""
+
+    def __init__(self, dynamics, drive, position):
+        super().__init__(dynamics, drive, position)
+        self._pushed = torch.empty_like(self.frame)
+
+    def _follow(self, push, n_steps, total):
+        for step in range(n_steps):
+            push(step, self.frame, self._pushed)
+            self.frame, growth = orthonormalize(self._pushed)
+            self._note_failed(growth.isnan().any(-1)[None], self.step + step)
+            total += growth
+            if "growth" in self.keep:
+                self.history.append(growth)
+            if "frames" in self.keep:
+                self.frames.append(self.frame.mT)
+
+
+class Elimination(Stepper):
     """``Z = (P L) U`` after as many steps as the frame's condition allows.
 
     Between two factorisations the leading directions outgrow the others, and the rounding errors
-    of the others grow by that ratio. The pivots measure it: where it passes ``eps ** -0.4``, the
+    of the others grow by that ratio. The pivots measure it: where it passes ``eps ** -0.5``, the
     steps are taken again in shorter intervals, so that each factorisation adds an error of about
-    ``eps ** 0.6`` (4e-10 in float64) to the growth of a direction.
+    ``eps ** 0.5`` (1.5e-8 in float64) to the growth of a direction.
+
+    On a GPU, where reading the pivots would make the host wait, every step is factored.
     """
 
     def __init__(self, dynamics, drive, position):
         super().__init__(dynamics, drive, position)
+        self._spare = torch.empty_like(self.frame), torch.empty_like(self.frame)
+        self._debt = position.debt
         self._interval = 1
         self._dead = torch.zeros_like(position.debt, dtype=torch.bool)
-        self._largest_log_ratio = -0.4 * math.log(torch.finfo(position.frame.dtype).eps)
+        self._room = -0.5 * math.log(torch.finfo(self.frame.dtype).eps)
 
     def advance(self, stop):
         """Go on to step ``stop`` and return the growth on the way, (n_networks, n_sequences, k)."""
-        total = -self.position.debt
-        while self.step < stop:
-            n_steps = min(self._interval, stop - self.step)
-            state, tangents = self._push(n_steps)
-            frame, growth = eliminate(tangents)
-            load = self._load(state, growth)
-            self._interval = _next_interval(n_steps, load)
-            if load <= 1 or n_steps == 1:
-                self._accept(n_steps, Position(state, frame, None), growth)
-                self._dead |= growth.isneginf()
-                total = total + growth
-        debt = log_diagonal(self.position.frame)
-        self.position = Position(self.position.state, self.position.frame, debt)
-        return total + debt
+        if stop == self.step:
+            return torch.zeros_like(self._debt)
+        total = super().advance(stop) - self._debt
+        self._debt = log_diagonal(self.frame)
+        return total + self._debt
 
-    def _load(self, state, growth):
-        """Above 1 where the steps since the last factorisation were too many.
+    def _follow(self, push, n_steps, total):
+        step = 0
+        while step < n_steps:
+            taken = min(self._interval, n_steps - step)
+            pushed, spare = self._push(push, step, taken)
+            swaps, growth, load = self._factor(pushed, spare)
+            self._interval = self._next_interval(taken, load)
+            if load <= 1 or taken == 1:
+                step += taken
+                lower_factor(spare, swaps, out=pushed)
+                self.frame, self._spare = pushed, (spare, self.frame)
+                total += growth
+                if not load < math.inf:
+                    self._dead |= growth.isneginf()
+                    self._note_failed(growth.isnan().any(-1)[None], self.step + step - 1)
 
-        A direction that seems to die within several steps may only have collapsed into rounding
+    @property
+    def _reads_pivots(self):
+        return self.frame.device.type == "cpu"
+
+    def _push(self, push, first, n_steps):
+        """The frame after some steps, and a frame's room that is free."""
+        pushed, spare = self._spare
+        push(first, self.frame, pushed)
+        for step in range(first + 1, first + n_steps):
+            push(step, pushed, spare)
+            pushed, spare = spare, pushed
+        return pushed, spare
+
+    def _factor(self, pushed, spare):
+        """Swaps and growth of a factorisation into ``spare``, and its load.
+
+        The load is above 1 where the steps since the last factorisation were too many. A
+        direction that seems to die within several steps may only have collapsed into rounding
         error: its growth of minus infinity makes the load infinite.
         """
-        alive = ~self._dead
-        most = growth.where(alive, -torch.inf).amax(-1)
-        least = growth.where(alive, torch.inf).amin(-1)
-        load = torch.maximum(
-            (most - least) / self._largest_log_ratio,
-            growth.where(alive, 0).abs().amax(-1) / LARGEST_GROWTH,
-        ).amax()
-        return load.item() if state.isfinite().all() else math.inf
+        if not self._reads_pivots:
+            swaps, growth = factor(without_subnormal(pushed), spare)
+            return swaps, mark_dead(growth, spare), math.inf
+        swaps, growth = factor(pushed, spare)
+        load = self._load(*growth.aminmax(dim=-1))
+        if load * self._room < -math.log(RESOLUTION[growth.dtype]):
+            return swaps, growth, load
+        if has_subnormal(growth):
+            swaps, growth = factor(without_subnormal(pushed), spare)
+        mark_dead(growth, spare)
+        least = growth.where(~self._dead, torch.inf).amin(-1)
+        most = growth.where(~self._dead, -torch.inf).amax(-1)
+        return swaps, growth, self._load(least, most)
 
+    def _load(self, least, most):
+        """The larger of two shares: of the room for the ratio, and of the range of numbers."""
+        size = torch.maximum(most, -least) / LARGEST_GROWTH
+        return torch.maximum((most - least) / self._room, size).amax().item()
 
-def _next_interval(n_steps, load):
-    """Steps that would use most of the room, were the frame to go on as it did.
+    def _next_interval(self, n_steps, load):
+        """Steps that would use most of the room, were the frame to go on as it did.
 
-    A load that is not a number asks for shorter intervals too.
-    """
-    if not load <= 1:
-        return max(1, n_steps // 2)
-    return max(1, min(int(SAFETY * n_steps / max(load, 0.01)), 2 * n_steps, LONGEST_INTERVAL))
+        A load that is not a number asks for shorter intervals too.
+        """
+        if not load <= 1:
+            return max(1, n_steps // 2)
+        return max(1, min(int(SAFETY * n_steps / max(load, 0.01)), 2 * n_steps, LONGEST_CHUNK))

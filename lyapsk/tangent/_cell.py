@@ -51,9 +51,35 @@ class Cell(ABC):
         """Hashable; cells of equal shape may run as one batch."""
         return (type(self), *self.recurrent.weight.shape[1:])
 
-    @abstractmethod
     def linearize(self, state, x):
-        """Return ``s_t`` and ``push(tangents, input_tangents=None)``.
+        """Follow the inputs ``x`` (n_steps, n_networks, n_sequences, n_in).
 
-        ``push`` maps tangents of ``s_{t-1}`` and of ``x_t`` to tangents of ``s_t``.
+        Returns
+        -------
+        states : Tensor of shape (n_steps, n_networks, n_sequences, n)
+            The state after each step.
+        push : callable
+            ``push(step, tangents, out, below=None)`` writes to ``out`` where a step maps tangents
+            of the state before it and of its input.
         """
+        states, steps = [], []
+        for from_x in self.input.along(x):
+            state, activations = self.step(state, from_x)
+            states.append(state)
+            steps.append(activations)
+        return torch.stack(states), self.tangent_map(*map(torch.stack, zip(*steps, strict=True)))
+
+    @abstractmethod
+    def step(self, state, from_x):
+        """Return ``s_t`` and a tuple of what ``tangent_map`` needs of the step.
+
+        Parameters
+        ----------
+        state : Tensor of shape (n_networks, n_sequences, n)
+        from_x : Tensor of shape (n_networks, n_sequences, n_gates * n_units)
+            What ``input`` makes of ``x_t``.
+        """
+
+    @abstractmethod
+    def tangent_map(self, *activations):
+        """Return ``push`` of ``linearize``, from what ``step`` gave at each of several steps."""

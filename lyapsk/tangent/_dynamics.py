@@ -28,18 +28,21 @@ class Dynamics(ABC):
         """Join the networks of dynamics of one ``shape``."""
 
     @abstractmethod
-    def linearize(self, state, x):
-        """Take one step and return it with its derivative.
+    def linearize(self, state, inputs):
+        """Take several steps and return them with their derivatives.
 
         Parameters
         ----------
         state : Tensor of shape (n_networks, n_sequences, n)
-        x : Tensor of shape (n_networks, n_sequences, n_inputs), or None
+            ``s_{t-1}``.
+        inputs : Tensor of shape (n_steps, n_networks, n_sequences, n_inputs), or list of None
+            What drives each step.
 
         Returns
         -------
-        state : Tensor of shape (n_networks, n_sequences, n)
-            ``s_t``.
+        states : Tensor of shape (n_steps, n_networks, n_sequences, n)
+            The state after each step.
         push : callable
-            Maps tangents ``v`` (n_networks, n_sequences, k, n) to ``J_t v``, same shape.
+            ``push(step, v, out)`` writes ``J v`` of one of these steps, the first being 0, for
+            tangents ``v`` to ``out``, both (n_networks, n_sequences, k, n).
         """

@@ -17,20 +17,18 @@ class ElmanCell(Cell):
     def shape(self):
         return (*super().shape, self.nonlinearity)
 
-    def linearize(self, state, x):
-        drive = (self.recurrent(state) + self.input(x)).squeeze(2)
-        if self.nonlinearity == "tanh":
-            h = torch.tanh(drive)
-            slope = 1 - h * h
-        else:
-            h = torch.relu(drive)
-            slope = (drive > 0).to(h.dtype)
-        blocks = [{0: slope}]
+    def step(self, state, from_x):
+        drive = self.recurrent(state) + from_x
+        h = torch.tanh(drive) if self.nonlinearity == "tanh" else torch.relu(drive)
+        return h, (h,)
 
-        def push(tangents, input_tangents=None):
-            pushed = self.recurrent.push(blocks, tangents)
-            if input_tangents is not None:
-                pushed += self.input.push(blocks, input_tangents)
-            return pushed
+    def tangent_map(self, h):
+        slope = 1 - h * h if self.nonlinearity == "tanh" else (h > 0).to(h.dtype)
+        recurrent, inputs = self.recurrent.scaled([{0: slope}]), self.input.scaled([{0: slope}])
 
-        return h, push
+        def push(step, tangents, out, below=None):
+            recurrent.push(step, tangents, out)
+            if below is not None:
+                inputs.push(step, below, out, add=True)
+
+        return push

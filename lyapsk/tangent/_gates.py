@@ -21,56 +21,99 @@ class Gates:
     bias: Tensor
 
     def __call__(self, vectors):
-        """Map (n_networks, n_sequences, n_in) to (n_networks, n_sequences, n_gates, n_units)."""
-        mapped = torch.baddbmm(self._offset, vectors, self._matrix)
-        return mapped.view(*mapped.shape[:2], *self.weight.shape[1:3])
+        """Map (n_networks, n_vectors, n_in) to (n_networks, n_vectors, n_gates * n_units)."""
+        return torch.baddbmm(self._offset, vectors, self.matrix)
 
-    def push(self, blocks, tangents):
-        """Return ``sum_g scale_g * (W_g v)`` for every tangent vector ``v``, block by block.
+    def along(self, vectors):
+        """Map (n_steps, n_networks, n_sequences, n_in) to (n_steps, n_networks, ...) at once."""
+        n_steps, _, n_sequences, _ = vectors.shape
+        mapped = self(vectors.transpose(0, 1).flatten(1, 2))
+        return mapped.unflatten(1, (n_steps, n_sequences)).transpose(0, 1)
 
-        The weights are shared by all tangents of a sequence. Unless there are only a few of
-        them, it is cheaper to add up the scaled weights first: one product then serves all gates
-        of a block.
+    def scaled(self, blocks):
+        """The maps ``v -> sum_g scale_g * (W_g v)`` of several steps, block by block.
 
         Parameters
         ----------
         blocks : list of dict
-            For each block of the result, the scales (n_networks, n_sequences, n_units) of the
-            gates that it adds up, by the gates' positions.
-        tangents : Tensor of shape (n_networks, n_sequences, k, n_in)
-
-        Returns
-        -------
-        Tensor of shape (n_networks, n_sequences, k, n_blocks * n_units)
+            For each block of the result, the scales (n_steps, n_networks, n_sequences, n_units)
+            of the gates that it adds up, by the gates' positions.
         """
-        if 4 * tangents.shape[2] > self.weight.shape[-1]:
-            return tangents @ self._combined(blocks).mT
-        products = tangents.flatten(1, 2) @ self._matrix
-        products = products.view(*tangents.shape[:3], *self.weight.shape[1:3])
-        sums = [
-            sum(products[..., gate, :] * scale.unsqueeze(2) for gate, scale in block.items())
-            for block in blocks
-        ]
-        return torch.cat(sums, -1)
+        return ScaledGates(self, blocks)
 
     @cached_property
-    def _matrix(self):
+    def matrix(self):
         """All gates' weights (n_networks, n_in, n_gates * n_units)."""
         return self.weight.flatten(1, 2).mT
+
+    @cached_property
+    def of_gate(self):
+        """For each gate its weights (n_networks, 1, n_units, n_in)."""
+        return self.weight.unsqueeze(1).unbind(2)
 
     @cached_property
     def _offset(self):
         """All gates' biases (n_networks, 1, n_gates * n_units)."""
         return self.bias.flatten(2)
 
-    def _combined(self, blocks):
-        """The matrices (n_networks, n_sequences, n_blocks * n_units, n_in) of ``push``."""
-        n_networks, _, n_units, n_in = self.weight.shape
-        n_sequences = next(iter(blocks[0].values())).shape[1]
-        matrices = self.weight.new_empty(n_networks, n_sequences, len(blocks), n_units, n_in)
-        for matrix, block in zip(matrices.unbind(2), blocks, strict=True):
-            (first, scale), *others = block.items()
-            torch.mul(self.weight[:, None, first], scale.unsqueeze(-1), out=matrix)
-            for gate, scale in others:
-                matrix.addcmul_(self.weight[:, None, gate], scale.unsqueeze(-1))
-        return matrices.flatten(2, 3)
+
+class ScaledGates:
+    """See ``Gates.scaled``.
+
+    The weights are shared by all tangents of a sequence. With one gate, or few tangents, they
+    are applied as they are and the products scaled; else it is cheaper to scale and add up the
+    weights first: one product then serves all gates of a block.
+    """
+
+    def __init__(self, gates, blocks):
+        self._gates = gates
+        self._blocks = [
+            {gate: scale.unsqueeze(3).unbind() for gate, scale in block.items()} for block in blocks
+        ]
+
+    def push(self, step, tangents, out, *, add=False):
+        """Write the image of tangents (n_networks, n_sequences, k, n_in) to ``out``.
+
+        Parameters
+        ----------
+        step : int
+            Which step's scales.
+        out : Tensor of shape (n_networks, n_sequences, k, n_blocks * n_units)
+        add : bool
+            Whether to add to what ``out`` holds.
+        """
+        _, n_gates, _, n_in = self._gates.weight.shape
+        if n_gates > 1 and 4 * tangents.shape[2] > n_in:
+            target = out.flatten(0, 1)
+            target.baddbmm_(tangents.flatten(0, 1), self._combined(step).mT, beta=int(add))
+        elif n_gates == 1 and not add:
+            torch.bmm(tangents.flatten(1, 2), self._gates.matrix, out=out.flatten(1, 2))
+            out.mul_(self._blocks[0][0][step])
+        else:
+            self._push_apart(step, tangents, out, add)
+
+    def _push_apart(self, step, tangents, out, add):
+        products = tangents.flatten(1, 2) @ self._gates.matrix
+        products = products.view(*tangents.shape[:3], *self._gates.weight.shape[1:3])
+        for target, block in zip(out.chunk(len(self._blocks), -1), self._blocks, strict=True):
+            if not add:
+                target.zero_()
+            for gate, scales in block.items():
+                target.addcmul_(products[..., gate, :], scales[step])
+
+    def _combined(self, step):
+        """The matrices (n_networks * n_sequences, n_blocks * n_units, n_in) of one step."""
+        for matrix, block in zip(self._scaled_weights.unbind(2), self._blocks, strict=True):
+            (first, scales), *others = block.items()
+            torch.mul(self._gates.of_gate[first], scales[step].mT, out=matrix)
+            for gate, scales in others:
+                matrix.addcmul_(self._gates.of_gate[gate], scales[step].mT)
+        return self._scaled_weights.flatten(0, 1).flatten(1, 2)
+
+    @cached_property
+    def _scaled_weights(self):
+        """Room for the matrices of one step."""
+        n_networks, _, n_units, n_in = self._gates.weight.shape
+        n_sequences = next(iter(self._blocks[0].values()))[0].shape[1]
+        shape = (n_networks, n_sequences, len(self._blocks), n_units, n_in)
+        return self._gates.weight.new_empty(shape)

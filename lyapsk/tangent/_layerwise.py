@@ -33,15 +33,7 @@ def layerwise(layers, drive):
             own = Drive(next(states), inputs.flip(flips), drive.n_steps)
             parts.append((Stack((cell,)), own, f"l{index}{suffix}"))
             if index + 1 < len(layers):
-                outputs.append(_outputs(cell, own).flip(flips))
+                states_after, _ = cell.linearize(own.state, own.inputs)
+                outputs.append(states_after[..., : cell.output_size].flip(flips))
         inputs = torch.cat(outputs, -1) if outputs else None
     return parts
-
-
-def _outputs(cell, drive):
-    """Outputs (n_steps, n_networks, n_sequences, output_size) of a cell along its drive."""
-    state, outputs = drive.state, []
-    for step in range(drive.n_steps):
-        state, _ = cell.linearize(state, drive.input_at(step))
-        outputs.append(state[..., : cell.output_size])
-    return torch.stack(outputs)

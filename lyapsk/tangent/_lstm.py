@@ -24,35 +24,42 @@ class LSTMCell(Cell):
     def state_size(self):
         return self.output_size + self.recurrent.weight.shape[2]
 
-    def linearize(self, state, x):
+    def step(self, state, from_x):
         h, c = self._split(state)
-        drive = self.recurrent(h) + self.input(x)
+        drive = (self.recurrent(h) + from_x).unflatten(-1, (4, -1))
         gates = torch.sigmoid(drive)
-        slopes = gates - gates * gates
         i, f, _, o = gates.unbind(2)
         g = torch.tanh(drive[:, :, 2])
-        new_c = f * c + i * g
+        new_c = torch.addcmul(f * c, i, g)
         squashed = torch.tanh(new_c)
+        return torch.cat([self._project(o * squashed), new_c], -1), (gates, c, g, squashed)
 
+    def tangent_map(self, gates, c, g, squashed):
+        i, f, _, o = gates.unbind(3)
+        slopes = gates - gates * gates
         by_new_c = o - o * squashed * squashed
         blocks = [
-            {3: squashed * slopes[:, :, 3]},
-            {0: g * slopes[:, :, 0], 1: c * slopes[:, :, 1], 2: i - i * g * g},
+            {3: squashed * slopes[..., 3, :]},
+            {0: g * slopes[..., 0, :], 1: c * slopes[..., 1, :], 2: i - i * g * g},
         ]
+        recurrent, inputs = self.recurrent.scaled(blocks), self.input.scaled(blocks)
+        forget, by_new_c = f.unsqueeze(3).unbind(), by_new_c.unsqueeze(3).unbind()
 
-        def push(tangents, input_tangents=None):
+        def push(step, tangents, out, below=None):
             dh, dc = self._split(tangents)
-            pushed = self.recurrent.push(blocks, dh)
-            if input_tangents is not None:
-                pushed += self.input.push(blocks, input_tangents)
-            new_dh, new_dc = pushed.chunk(2, -1)
-            new_dc.addcmul_(f.unsqueeze(2), dc)
-            new_dh.addcmul_(by_new_c.unsqueeze(2), new_dc)
-            if self.projection is None:
-                return pushed
-            return torch.cat([self._project(new_dh), new_dc], -1)
+            units = (
+                out if self.projection is None else out.new_empty(*out.shape[:-1], 2 * c.shape[-1])
+            )
+            recurrent.push(step, dh, units)
+            if below is not None:
+                inputs.push(step, below, units, add=True)
+            new_dh, new_dc = units.chunk(2, -1)
+            new_dc.addcmul_(forget[step], dc)
+            new_dh.addcmul_(by_new_c[step], new_dc)
+            if self.projection is not None:
+                torch.cat([self._project(new_dh), new_dc], -1, out=out)
 
-        return torch.cat([self._project(o * squashed), new_c], -1), push
+        return push
 
     def _split(self, state):
         return state[..., : self.output_size], state[..., self.output_size :]

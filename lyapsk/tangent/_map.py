@@ -2,6 +2,7 @@
 
 import inspect
 
+import torch
 from torch.func import jvp, vmap
 
 from ..exceptions import InvalidInputError
@@ -46,18 +47,22 @@ class StepMap(Dynamics):
         (only,) = parts
         return only
 
-    def linearize(self, state, x):
-        state, x = state[0], None if x is None else x[0]
+    def linearize(self, state, inputs):
+        before, after = [], []
+        for x in inputs:
+            before.append(state[0])
+            state = self._step(state[0], None if x is None else x[0]).detach().unsqueeze(0)
+            after.append(state)
 
-        def push(tangents):
+        def push(step, tangents, out):
             k = tangents.shape[2]
-            states = state.repeat_interleave(k, 0)
-            inputs = None if x is None else x.repeat_interleave(k, 0)
+            states = before[step].repeat_interleave(k, 0)
+            x = None if inputs[step] is None else inputs[step][0].repeat_interleave(k, 0)
             vectors = tangents.reshape(-1, self.state_size)
-            _, pushed = jvp(lambda s: self._step(s, inputs), (states,), (vectors,))
-            return pushed.detach().view(tangents.shape)
+            _, pushed = jvp(lambda s: self._step(s, x), (states,), (vectors,))
+            out.copy_(pushed.detach().view(tangents.shape))
 
-        return self._step(state, x).detach().unsqueeze(0), push
+        return torch.stack(after), push
 
     def _try(self, state, x):
         try:

@@ -51,22 +51,21 @@ class Stack(Dynamics):
         layers = zip(*(stack.cells for stack in stacks), strict=True)
         return cls(tuple(concatenate(layer) for layer in layers))
 
-    def linearize(self, state, x):
+    def linearize(self, state, inputs):
         if len(self.cells) == 1:
-            return self.cells[0].linearize(state, x)
+            return self.cells[0].linearize(state, inputs)
         states, pushes = [], []
         for cell, part in zip(self.cells, state.split(self.state_sizes, -1), strict=True):
-            part, push = cell.linearize(part, x)
-            x = part[..., : cell.output_size]
-            states.append(part)
+            followed, push = cell.linearize(part, inputs)
+            inputs = followed[..., : cell.output_size]
+            states.append(followed)
             pushes.append(push)
 
-        def push_all(tangents):
-            pushed, below = [], None
-            parts = tangents.split(self.state_sizes, -1)
-            for cell, push, part in zip(self.cells, pushes, parts, strict=True):
-                pushed.append(push(part, below))
-                below = pushed[-1][..., : cell.output_size]
-            return torch.cat(pushed, -1)
+        def push_all(step, tangents, out):
+            below = None
+            parts, targets = (v.split(self.state_sizes, -1) for v in (tangents, out))
+            for cell, push, part, target in zip(self.cells, pushes, parts, targets, strict=True):
+                push(step, part, target, below)
+                below = target[..., : cell.output_size]
 
         return torch.cat(states, -1), push_all

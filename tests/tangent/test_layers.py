@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from helpers import LAYERS, dense_jacobians, make_layer, torch_step
+from helpers import LAYERS, dense_jacobians, make_layer, one_step, torch_step
 from torch import nn
 
-from lyapsk.tangent import Stack, dynamics_of, is_recurrent
+from lyapsk.tangent import Stack, dynamics_of
+from lyapsk.tangent._layers import _KINDS
 
 CPU = {"dtype": torch.float64, "device": torch.device("cpu")}
 
@@ -22,7 +23,7 @@ def test_step_is_torch_step(name):
     layer = make_layer(name)
     dynamics = dynamics_of(layer, **CPU)
     state, x = random_point(dynamics)
-    new_state, _ = dynamics.linearize(state, x)
+    new_state, _ = one_step(dynamics, state, x)
     for i in range(2):
         expected = torch_step(layer, state[0, i], x[0, i])
         torch.testing.assert_close(new_state[0, i], expected, rtol=0, atol=1e-14)
@@ -35,17 +36,32 @@ def test_push_is_the_full_jacobian(name, k):
     dynamics = dynamics_of(layer, **CPU)
     state, x = random_point(dynamics)
     identity = torch.eye(dynamics.state_size, dtype=torch.float64)[:k]
-    _, push = dynamics.linearize(state, x)
+    _, push = one_step(dynamics, state, x)
     pushed = push(identity.expand(1, 2, -1, -1))
     for i in range(2):
         J = dense_jacobians(layer, x[0, i : i + 1], state[0, i])[0]
         torch.testing.assert_close(pushed[0, i].mT, J[:, :k], rtol=0, atol=1e-14)
 
 
+@pytest.mark.parametrize("name", LAYERS)
+def test_steps_of_a_chunk_are_those_taken_one_by_one(name):
+    dynamics = dynamics_of(make_layer(name), **CPU)
+    state, _ = random_point(dynamics)
+    inputs = torch.randn(5, 1, 2, 3, generator=torch.Generator().manual_seed(2)).double()
+    states, push_of = dynamics.linearize(state, inputs)
+    tangents = torch.eye(dynamics.state_size, dtype=torch.float64).expand(1, 2, -1, -1)
+    for step, x in enumerate(inputs):
+        state, push = one_step(dynamics, state, x)
+        torch.testing.assert_close(states[step], state, rtol=0, atol=1e-14)
+        together = torch.empty(tangents.shape, dtype=torch.float64)
+        push_of(step, tangents, together)
+        torch.testing.assert_close(together, push(tangents), rtol=0, atol=1e-14)
+
+
 def test_lstm_jacobian_has_all_four_blocks():
     layer = make_layer("lstm")
     dynamics = dynamics_of(layer, **CPU)
-    _, push = dynamics.linearize(*random_point(dynamics))
+    _, push = one_step(dynamics, *random_point(dynamics))
     J = push(torch.eye(8, dtype=torch.float64).expand(1, 2, -1, -1)).mT
     h, c = slice(0, 4), slice(4, 8)
     for rows in (h, c):
@@ -60,10 +76,10 @@ def test_networks_joined_in_a_batch_stay_themselves(name):
     state, x = random_point(together)
     state, x = state.expand(3, -1, -1), x.expand(3, -1, -1)
     identity = torch.eye(together.state_size, dtype=torch.float64)
-    joined, push = together.linearize(state, x)
+    joined, push = one_step(together, state, x)
     pushed = push(identity.expand(3, 2, -1, -1))
     for i, part in enumerate(parts):
-        alone, push_alone = part.linearize(state[i : i + 1], x[i : i + 1])
+        alone, push_alone = one_step(part, state[i : i + 1], x[i : i + 1])
         torch.testing.assert_close(joined[i], alone[0], rtol=0, atol=1e-14)
         expected = push_alone(identity.expand(1, 2, -1, -1))[0]
         torch.testing.assert_close(pushed[i], expected, rtol=0, atol=1e-14)
@@ -79,13 +95,37 @@ def test_dynamics_keep_the_weights_that_they_were_made_from():
     layer = make_layer("gru")
     dynamics = dynamics_of(layer, **CPU)
     point = random_point(dynamics)
-    before, _ = dynamics.linearize(*point)
+    before, _ = one_step(dynamics, *point)
     with torch.no_grad():
         layer.weight_hh_l0.zero_()
-    assert torch.equal(dynamics.linearize(*point)[0], before)
+    assert torch.equal(one_step(dynamics, *point)[0], before)
 
 
-def test_every_recurrent_layer_of_torch_is_in_the_table():
-    kinds = {type(make_layer(name)) for name in LAYERS}
-    known = {kind for kind in (nn.RNN, nn.GRU, nn.LSTM) if is_recurrent(kind(1, 1))}
-    assert kinds == known == {nn.RNN, nn.GRU, nn.LSTM}
+@pytest.mark.parametrize("kind", _KINDS)
+def test_every_known_kind_steps_and_pushes_as_autograd_says(kind):
+    torch.manual_seed(0)
+    module = kind(3, 4).double()
+    dynamics = dynamics_of(module, **CPU)
+    state, x = random_point(dynamics)
+
+    def step(s):
+        parts = s.split(4) if isinstance(module, nn.LSTM | nn.LSTMCell) else (s,)
+        if isinstance(module, nn.RNNBase):
+            parts = [part[None] for part in parts]
+        after = module(x[0, 0][None] if parts[0].ndim > 1 else x[0, 0], _alone_or_tuple(parts))
+        after = after[1] if isinstance(module, nn.RNNBase) else after
+        return torch.cat([part.flatten() for part in _as_tuple(after)])
+
+    stepped, push = one_step(dynamics, state, x)
+    identity = torch.eye(len(state[0, 0]), dtype=torch.float64).expand(1, 2, -1, -1)
+    torch.testing.assert_close(stepped[0, 0], step(state[0, 0]), rtol=0, atol=1e-14)
+    J = torch.autograd.functional.jacobian(step, state[0, 0])
+    torch.testing.assert_close(push(identity)[0, 0].mT, J, rtol=0, atol=1e-14)
+
+
+def _alone_or_tuple(parts):
+    return parts[0] if len(parts) == 1 else tuple(parts)
+
+
+def _as_tuple(value):
+    return value if isinstance(value, tuple) else (value,)

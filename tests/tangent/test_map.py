@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from helpers import one_step
 
 from lyapsk import lyapunov_spectrum
 from lyapsk.exceptions import InvalidInputError
@@ -23,7 +24,7 @@ def for_many(state, x):
 def test_push_is_the_jacobian(step):
     state, x = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0)).double()
     dynamics = StepMap(step, state, x)
-    new_state, push = dynamics.linearize(state[None], x[None])
+    new_state, push = one_step(dynamics, state[None], x[None])
     pushed = push(torch.eye(4, dtype=torch.float64).expand(1, 3, -1, -1))
     for i in range(3):
         expected = torch.tanh(WEIGHT @ state[i] + x[i])
