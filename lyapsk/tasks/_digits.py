@@ -7,6 +7,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import nn
 
+from ..exceptions import InvalidInputError
 from ._base import SequenceTask
 from ._checks import random_numbers
 from ._metrics import ACCURACY
@@ -78,20 +79,28 @@ def digits_by_rows(valid_size=0.25, random_state=0):
 def _digits(name, n_inputs, valid_size, random_state):
     X, y = load_digits(return_X_y=True)
     X = (X / 16).astype(np.float32).reshape(len(X), -1, n_inputs)
-    X_train, X_valid, y_train, y_valid = train_test_split(
-        X,
-        y.astype(np.int64),
-        test_size=valid_size,
-        stratify=y,
-        random_state=random_numbers(random_state),
-    )
+    train, valid = _split(y, valid_size, random_numbers(random_state))
+    y = y.astype(np.int64)
     return SequenceTask(
         name=name,
-        X_train=X_train,
-        y_train=y_train,
-        X_valid=X_valid,
-        y_valid=y_valid,
+        X_train=X[train],
+        y_train=y[train],
+        X_valid=X[valid],
+        y_valid=y[valid],
         module=partial(SequenceNetwork, n_inputs=n_inputs, n_outputs=10),
         criterion=nn.CrossEntropyLoss,
         metric=ACCURACY,
     )
+
+
+def _split(y, valid_size, rng):
+    """Indices of the images for training and for validation."""
+    try:
+        return train_test_split(
+            np.arange(len(y)), test_size=valid_size, stratify=y, random_state=rng
+        )
+    except ValueError as error:
+        raise InvalidInputError(
+            f"valid_size: got {valid_size!r}. It must be a share between 0 and 1, or a number of "
+            f"images that leaves some of each digit on both sides: {error}"
+        ) from error

@@ -189,10 +189,7 @@ def make_population(
     )
     check_count("max_epochs", max_epochs, least=0)
     checkpoints = _checked_checkpoints(checkpoints, max_epochs)
-    files = [None] * len(recipes)
-    if directory is not None:
-        directory = writable_directory("directory", directory)
-        files = network_files(directory, task, recipes, max_epochs, checkpoints)
+    files = _files(directory, task, recipes, max_epochs, checkpoints)
     networks = [file and file.read() for file in files]
     missing = [i for i, network in enumerate(networks) if network is None]
     jobs = [(task, recipes[i], max_epochs, checkpoints, files[i]) for i in missing]
@@ -221,6 +218,14 @@ def _checked_checkpoints(checkpoints, max_epochs):
                 f"checkpoints: got {checkpoints!r}. None can be above max_epochs={max_epochs}."
             )
     return tuple(sorted({int(epoch) for epoch in epochs}))
+
+
+def _files(directory, task, recipes, max_epochs, checkpoints):
+    """Where to keep each network; None for each where there is no directory."""
+    if directory is None:
+        return [None] * len(recipes)
+    directory = writable_directory("directory", directory)
+    return network_files(directory, task, recipes, max_epochs, checkpoints)
 
 
 def _train_and_keep(task, recipe, max_epochs, checkpoints, file):

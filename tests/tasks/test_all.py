@@ -15,7 +15,7 @@ SIZES = [
     (name, size)
     for name, function in TASKS.items()
     for size, parameter in inspect.signature(function).parameters.items()
-    if size not in ("path", "random_state", "valid_size")
+    if size not in ("path", "random_state")
 ]
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from lyapsk.exceptions import InvalidInputError
 from lyapsk.tasks import digits_by_pixels, digits_by_rows
 
 
@@ -32,6 +33,12 @@ def test_split_keeps_every_image_and_the_share_of_each_digit(task):
 
 def test_validation_size_can_be_chosen():
     assert len(digits_by_pixels(valid_size=100).X_valid) == 100
+
+
+@pytest.mark.parametrize("valid_size", [0, 1.5, 3, 1797])
+def test_split_that_cannot_be_made_is_refused(valid_size):
+    with pytest.raises(InvalidInputError, match=f"valid_size: got {valid_size}. It must be a"):
+        digits_by_rows(valid_size=valid_size)
 
 
 def test_module_and_loss_fit_the_data(task):
