@@ -513,6 +513,7 @@ def arguments():
     parser.add_argument("--directory", type=Path, default=DIRECTORY, help="of networks, spectra")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
     parser.add_argument("--networks", type=int, help="in each population")
+    parser.add_argument("--repeats", type=int, help="of the cross-validation")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, help="some of the tasks only")
     options = parser.parse_args()
     if options.quick and options.record:
@@ -524,7 +525,12 @@ def main():
     options = arguments()
     plan = QUICK if options.quick else FULL
     tasks = {name: plan.tasks.get(name, TASKS[name]) for name in options.tasks or plan.tasks}
-    plan = replace(plan, tasks=tasks, n_networks=options.networks or plan.n_networks)
+    plan = replace(
+        plan,
+        tasks=tasks,
+        n_networks=options.networks or plan.n_networks,
+        n_repeats=options.repeats or plan.n_repeats,
+    )
     cases, diverged = all_cases(plan, options.directory, options.jobs)
     ranked = [case for case in cases if case.ranked]
     results = compete(cases, everything, partial(folds, plan.n_repeats), options.jobs)

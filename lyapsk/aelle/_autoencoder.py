@@ -1,78 +1,88 @@
-"""The network: an autoencoder with a linear head on its latent code."""
+"""Autoencoders with a linear head on their latent code: ours, and the published one.
 
-import numpy as np
+Arrays carry the members of an ensemble in front: (n_members, n_rows, width).
+"""
+
+from itertools import pairwise
+
 import torch
-from sklearn.utils.extmath import randomized_svd
 from torch import nn
 from torch.nn import functional as F
-from torch.nn.utils import skip_init
 
 
-class Autoencoder(nn.Module):
-    """Encode rows, decode the code, and predict targets linearly from it.
+class ResidualAutoencoders(nn.Module):
+    """Members of an ensemble, each as large and as independent as if it were alone.
 
     Encoder and decoder are each a linear map plus one hidden layer of corrections. The linear
-    maps start at `components` and the corrections at zero, so that training sets out from
-    principal component analysis.
+    maps start as the identity and the corrections at zero, so that training on principal
+    components sets out from principal component analysis.
 
     Parameters
     ----------
-    components : ndarray of shape (latent_dim, n_features)
-        Orthonormal rows, or zero rows where the data have fewer directions.
-    hidden_dim : int
-        Width of both hidden layers.
-    n_targets : int
-        Outputs of the linear head.
-    generator : torch.Generator
-        Draws the initial weights of the hidden layers.
+    n_members, n_inputs, latent_dim, hidden_dim, n_targets : int
     """
 
-    def __init__(self, components, hidden_dim, n_targets, generator):
+    def __init__(self, n_members, n_inputs, latent_dim, hidden_dim, n_targets):
         super().__init__()
-        self.encoder = CorrectedLinear(components, hidden_dim, generator)
-        self.decoder = CorrectedLinear(components.T, hidden_dim, generator)
-        self.head = _zero_linear(len(components), n_targets)
+        self.n_members = n_members
+        self.encoder = CorrectedLinear(n_members, n_inputs, latent_dim, hidden_dim)
+        self.decoder = CorrectedLinear(n_members, latent_dim, n_inputs, hidden_dim)
+        self.weight = _zeros(n_members, latent_dim, n_targets)
+        self.bias = _zeros(n_members, 1, n_targets)
 
-    def forward(self, inputs):
-        """Return reconstruction (n_rows, n_features) and prediction (n_rows, n_targets)."""
-        codes = self.encoder(inputs)
-        return self.decoder(codes), self.head(codes)
+    def head(self, codes):
+        """Predict targets linearly from codes."""
+        return torch.baddbmm(self.bias, codes, self.weight)
 
 
 class CorrectedLinear(nn.Module):
-    """``W x + U elu(V x + b) + c``, where W starts as given, U and c at zero."""
+    """``x W + elu(x V + b) U + c``, where W starts as the identity, U and c at zero."""
 
-    def __init__(self, weight, hidden_dim, generator):
+    def __init__(self, n_members, n_inputs, n_outputs, hidden_dim):
         super().__init__()
-        n_outputs, n_inputs = weight.shape
-        self.linear = nn.Parameter(torch.tensor(weight))
-        self.hidden = _uniform_linear(n_inputs, hidden_dim, generator)
-        self.correction = _zero_linear(hidden_dim, n_outputs)
+        identity = torch.eye(n_inputs, n_outputs, dtype=torch.float64)
+        self.linear = nn.Parameter(identity.repeat(n_members, 1, 1))
+        self.hidden = _uniform(n_inputs**-0.5, n_members, n_inputs, hidden_dim)
+        self.hidden_bias = _uniform(n_inputs**-0.5, n_members, 1, hidden_dim)
+        self.correction = _zeros(n_members, hidden_dim, n_outputs)
+        self.bias = _zeros(n_members, 1, n_outputs)
 
     def forward(self, inputs):
-        return F.linear(inputs, self.linear) + self.correction(F.elu(self.hidden(inputs)))
+        hidden = F.elu(torch.baddbmm(self.hidden_bias, inputs, self.hidden))
+        return torch.baddbmm(self.bias, inputs, self.linear) + hidden @ self.correction
 
 
-def principal_components(inputs, n_components, rng):
-    """Leading right singular vectors of `inputs`, padded with zero rows to `n_components`."""
-    n_found = min(n_components, *inputs.shape)
-    components = np.zeros((n_components, inputs.shape[1]))
-    components[:n_found] = randomized_svd(
-        inputs, n_found, power_iteration_normalizer="QR", random_state=rng
-    )[2]
-    return components
+class PaperAutoencoder(nn.Module):
+    """The published network: tanh layers of an eighth and a sixteenth of the width, dropout 0.1.
+
+    As in the code of arXiv 2204.04876; narrow inputs keep at least one unit in each layer.
+
+    Parameters
+    ----------
+    n_inputs, latent_dim, n_targets : int
+    """
+
+    n_members = 1
+
+    def __init__(self, n_inputs, latent_dim, n_targets):
+        super().__init__()
+        widths = [n_inputs, max(1, n_inputs // 8), max(1, n_inputs // 16), latent_dim]
+        self.encoder = nn.Sequential(*_tanh_layers(widths))
+        self.decoder = nn.Sequential(*_tanh_layers(widths[::-1]), nn.Dropout(0.1))
+        self.head = nn.Linear(latent_dim, n_targets)
+        self.double()
 
 
-# nn.Linear would draw its first weights from torch's global generator; skip_init draws nothing.
-def _uniform_linear(n_inputs, n_outputs, generator):
-    layer = skip_init(nn.Linear, n_inputs, n_outputs, dtype=torch.float64)
-    for parameter in layer.parameters():
-        nn.init.uniform_(parameter, -(n_inputs**-0.5), n_inputs**-0.5, generator=generator)
-    return layer
+def _tanh_layers(widths):
+    *hidden, last = pairwise(widths)
+    for pair in hidden:
+        yield from (nn.Linear(*pair), nn.Tanh(), nn.Dropout(0.1))
+    yield nn.Linear(*last)
 
 
-def _zero_linear(n_inputs, n_outputs):
-    layer = skip_init(nn.Linear, n_inputs, n_outputs, dtype=torch.float64)
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)
-    return layer
+def _zeros(*shape):
+    return nn.Parameter(torch.zeros(shape, dtype=torch.float64))
+
+
+def _uniform(bound, *shape):
+    return nn.Parameter(torch.empty(shape, dtype=torch.float64).uniform_(-bound, bound))

@@ -6,34 +6,48 @@ from typing import ClassVar
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_array, check_random_state
-from sklearn.utils._param_validation import Interval
+from sklearn.model_selection import KFold
+from sklearn.utils import check_array, check_random_state, gen_batches
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..exceptions import InvalidInputError, NumericalError
-from ._autoencoder import Autoencoder, principal_components
+from ._autoencoder import PaperAutoencoder, ResidualAutoencoders
 from ._kernel_head import fit_kernel_head
-from ._scaling import WinsorizedScaler
-from ._training import AutoencoderLoss, check_device, train
+from ._scaling import NormalScores, WinsorizedScaler, principal_axes
+from ._training import check_device, random_numbers, train
 
 MIN_ROWS_TO_HOLD_OUT = 12
 """With fewer rows than this all of them are needed for training."""
 
+N_FOLDS = 5
+"""Each member holds out one of so many parts of the rows."""
+
 MAX_KERNEL_ROWS = 1000
-"""Rows that the kernel regression uses; its cost grows with their cube."""
+"""Rows that the kernel regressions use; their cost grows with their cube."""
+
+MAX_AXES = 128
+"""Principal axes of the features that the autoencoders see."""
+
+PAPER_ALPHAS = (5, 5, 10, 20)
+"""Weight of the target's loss in each quarter of the published training."""
+
+BLOCK = 4096
+"""Rows that are encoded or predicted at once."""
 
 
 class BaseAeLLE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Autoencoder of spectra whose latent code predicts a target."""
+    """Autoencoders of spectra whose latent code predicts a target."""
 
     _parameter_constraints: ClassVar[dict] = {
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
+        "architecture": [StrOptions({"residual", "paper"})],
+        "n_members": [Interval(Integral, 1, None, closed="left")],
         "hidden_dim": [Interval(Integral, 1, None, closed="left")],
         "noise": [Interval(Real, 0, None, closed="left")],
         "target_weight": [Interval(Real, 0, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
+        "max_epochs": [Interval(Integral, 1, None, closed="left"), None],
         "device": [str, torch.device, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -43,23 +57,25 @@ class BaseAeLLE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         self,
         latent_dim=16,
         *,
+        architecture="residual",
+        n_members=10,
         hidden_dim=64,
-        noise=0.1,
+        noise=0.2,
         target_weight=1.0,
-        learning_rate=4e-3,
-        max_epochs=200,
-        validation_fraction=0.2,
+        learning_rate=None,
+        max_epochs=None,
         device=None,
         random_state=None,
         verbose=0,
     ):
         self.latent_dim = latent_dim
+        self.architecture = architecture
+        self.n_members = n_members
         self.hidden_dim = hidden_dim
         self.noise = noise
         self.target_weight = target_weight
         self.learning_rate = learning_rate
         self.max_epochs = max_epochs
-        self.validation_fraction = validation_fraction
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
@@ -75,7 +91,7 @@ class BaseAeLLE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         Returns
         -------
         Z : ndarray of shape (n_networks, latent_dim)
-            The latent code (the AeLLE) of each network.
+            The latent code (the AeLLE) of each network: the mean of the members' codes.
         """
         return self._encode(self._validate_rows(X))
 
@@ -90,7 +106,8 @@ class BaseAeLLE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         Returns
         -------
         X : ndarray of shape (n_networks, n_features)
-            Reconstructed rows, in the units of the rows seen in `fit`.
+            Reconstructed rows, in the units of the rows seen in `fit`: the mean of what the
+            members decode.
         """
         check_is_fitted(self)
         Z = check_array(Z, dtype=np.float64, input_name="Z")
@@ -99,7 +116,8 @@ class BaseAeLLE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
                 f"Z has {Z.shape[1]} columns; {type(self).__name__} decodes codes of "
                 f"latent_dim={self._n_features_out} columns. Pass what transform returns."
             )
-        return self.input_scaler_.restore(_apply(self.net_.module_.decoder, Z))
+        decoded = in_blocks(lambda rows: self._applied("decoder", rows).mean(0), Z)
+        return self.input_scaler_.restore(decoded @ self.axes_)
 
     def reconstruction_error(self, X):
         """Measure how unlike the rows seen in `fit` each row is.
@@ -120,53 +138,129 @@ class BaseAeLLE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         difference = X - self.inverse_transform(self._encode(X))
         return np.mean(self.input_scaler_.in_units(difference) ** 2, axis=1)
 
-    def _fit(self, X, targets, target_loss):
-        """Fit scaler, autoencoder and kernel head to validated rows."""
+    def _fit(self, X, targets, target_losses):
+        """Fit scaler, autoencoders and kernel regressions to validated rows.
+
+        ``target_losses(predictions, targets)`` gives a loss for each member and row.
+        """
         device = check_device(self.device)
         rng = check_random_state(self.random_state)
-        order = rng.permutation(len(X))
-        held_out = order[: self._n_held_out(len(X))]
         self.input_scaler_ = WinsorizedScaler(X)
-        self.net_ = self._train(X, targets, held_out, target_loss, device, rng)
-        self.n_iter_ = len(self.net_.history)
-        # Held-out rows come first: they measure the spread.
-        kernel_rows = order[:MAX_KERNEL_ROWS]
-        self.head_ = fit_kernel_head(self._encode(X[kernel_rows]), targets[kernel_rows])
-        self.n_held_out_ = min(len(held_out), MAX_KERNEL_ROWS)
+        self.axes_ = self._axes(self.input_scaler_.standardize(X), rng)
+        held_out = self._held_out(len(X), rng)
+        self.members_ = self._train(X, targets, held_out, target_losses, device, rng)
+        rows = rng.permutation(len(X))[:MAX_KERNEL_ROWS]
+        self._fit_heads(X[rows], targets[rows], held_out[:, rows])
         return self
 
-    def _n_held_out(self, n_rows):
-        if n_rows < MIN_ROWS_TO_HOLD_OUT:
-            return 0
-        return min(round(self.validation_fraction * n_rows), n_rows - 1)
+    @property
+    def _is_paper(self):
+        return self.architecture == "paper"
 
-    def _train(self, X, targets, held_out, target_loss, device, rng):
-        inputs = self.input_scaler_.standardize(X)
-        generator = torch.Generator().manual_seed(_draw_seed(rng))
-        components = principal_components(inputs, self.latent_dim, rng)
-        return train(
-            Autoencoder(components, self.hidden_dim, targets.shape[1], generator),
-            inputs,
-            targets,
-            held_out,
-            loss=AutoencoderLoss(target_loss, self.target_weight),
-            noise=self.noise,
-            seed=_draw_seed(rng),
-            lr=self.learning_rate,
-            max_epochs=self.max_epochs,
-            device=device,
-            verbose=self.verbose,
+    def _axes(self, inputs, rng):
+        return np.eye(inputs.shape[1]) if self._is_paper else principal_axes(inputs, MAX_AXES, rng)
+
+    def _held_out(self, n_rows, rng):
+        """For each member the rows that it does not learn from: each row by a fifth of them."""
+        n_members = 1 if self._is_paper else self.n_members
+        masks = np.zeros((n_members, n_rows), dtype=bool)
+        if n_rows < MIN_ROWS_TO_HOLD_OUT:
+            return masks
+        for first in range(0, n_members, N_FOLDS):
+            folds = KFold(N_FOLDS, shuffle=True, random_state=rng).split(masks[0])
+            for mask, (_, fold) in zip(masks[first:], folds, strict=False):
+                mask[fold] = True
+        return masks
+
+    def _train(self, X, targets, held_out, target_losses, device, rng):
+        with random_numbers(int(rng.randint(2**31 - 1)), device):
+            return train(
+                self._new_members(targets.shape[1]),
+                torch.tensor(self._inputs(X)),
+                torch.tensor(targets),
+                torch.tensor(held_out),
+                self._row_loss(target_losses),
+                noise=0 if self._is_paper else self.noise,
+                lr=self.learning_rate or (1e-3 if self._is_paper else 4e-3),
+                max_epochs=self.max_epochs or (4000 if self._is_paper else 150),
+                device=device,
+                verbose=self.verbose,
+            )
+
+    def _new_members(self, n_targets):
+        if self._is_paper:
+            return PaperAutoencoder(self.axes_.shape[0], self.latent_dim, n_targets)
+        return ResidualAutoencoders(
+            self.n_members, len(self.axes_), self.latent_dim, self.hidden_dim, n_targets
         )
 
+    def _row_loss(self, target_losses):
+        """Loss of reconstruction plus weighted loss of target, for each member and row."""
+        n_varying = max(1, np.count_nonzero(self.input_scaler_.scale))
+
+        def residual(outputs, inputs, targets, progress):
+            reconstruction, prediction = outputs
+            error = (reconstruction - inputs).square().sum(-1) / n_varying
+            return error + self.target_weight * target_losses(prediction, targets)
+
+        def paper(outputs, inputs, targets, progress):
+            reconstruction, prediction = outputs
+            alpha = PAPER_ALPHAS[int(progress * len(PAPER_ALPHAS))]
+            error = (reconstruction - inputs).abs().mean(-1)
+            return error + alpha * target_losses(prediction, targets)
+
+        return paper if self._is_paper else residual
+
+    def _fit_heads(self, X, targets, held_out):
+        """Kernel regressions on each view of the rows."""
+        if self._is_paper:
+            return
+        _, reconstructions = self._codes_and_reconstructions(X)
+        self.scores_ = NormalScores(self._in_features(reconstructions.mean(0)))
+        self.heads_ = [fit_kernel_head(view, targets) for view in self._views(X)]
+
+    def _views(self, X):
+        """What the kernel regressions see: codes, reconstructions and the ranks of these."""
+        codes, reconstructions = (arrays.mean(0) for arrays in self._codes_and_reconstructions(X))
+        return codes, reconstructions, self.scores_(self._in_features(reconstructions))
+
+    def _regress(self, X):
+        """Mean prediction (n_rows, n_targets) of the regressions, or of the published head."""
+        if self._is_paper:
+            return in_blocks(lambda rows: self._applied("head", self._encode(rows))[0], X)
+        return in_blocks(self._regress_block, X)
+
+    def _regress_block(self, X):
+        predictions = zip(self.heads_, self._views(X), strict=True)
+        return np.mean([head.predict(view) for head, view in predictions], axis=0)
+
     def _encode(self, X):
-        codes = _apply(self.net_.module_.encoder, self.input_scaler_.standardize(X))
-        if not np.isfinite(codes).all():
+        return in_blocks(lambda rows: self._applied("encoder", self._inputs(rows)).mean(0), X)
+
+    def _codes_and_reconstructions(self, X):
+        """Of each member, (n_members, n_rows, ...)."""
+        codes = self._applied("encoder", self._inputs(X))
+        return codes, self._applied("decoder", codes)
+
+    def _applied(self, part, rows):
+        """What a part of each member makes of rows (n_rows, n) or (n_members, n_rows, n)."""
+        rows = torch.tensor(rows).expand(self.members_.n_members, *rows.shape[-2:])
+        result = getattr(self.members_, part)(rows).numpy()
+        if not np.isfinite(result).all():
             raise NumericalError(
                 f"training diverged with learning_rate={self.learning_rate}, noise={self.noise} "
-                f"and target_weight={self.target_weight}: latent codes are not finite. Fit again "
-                "with smaller values."
+                f"and target_weight={self.target_weight}: the {part} gives values that are not "
+                "finite. Fit again with smaller values."
             )
-        return codes
+        return result
+
+    def _inputs(self, X):
+        """Standardised rows along the principal axes."""
+        return self.input_scaler_.standardize(X) @ self.axes_.T
+
+    def _in_features(self, reconstructions):
+        """The features that varied in `fit`, from rows along the principal axes."""
+        return reconstructions @ self.axes_[:, self.input_scaler_.scale > 0]
 
     def _validate_rows(self, X):
         check_is_fitted(self)
@@ -181,7 +275,7 @@ class BaseAeLLE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     @property
     def _n_features_out(self):
-        return self.net_.module_.head.in_features
+        return self.latent_dim
 
 
 def _check_finite(X):
@@ -198,10 +292,6 @@ def _check_finite(X):
     return X
 
 
-def _apply(module, rows):
-    with torch.no_grad():
-        return module(torch.tensor(rows)).numpy()
-
-
-def _draw_seed(rng):
-    return int(rng.randint(np.iinfo(np.int32).max))
+def in_blocks(function, X):
+    """``function(X)``, a block of rows at a time."""
+    return np.concatenate([function(X[block]) for block in gen_batches(len(X), BLOCK)])

@@ -1,9 +1,9 @@
 """AeLLE for performance in classes."""
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils.multiclass import check_classification_targets
-from torch.nn import functional as F
 
 from ..exceptions import InvalidInputError
 from ._base import BaseAeLLE
@@ -15,9 +15,10 @@ PROBABILITY_FLOOR = 0.02
 class AeLLEClassifier(ClassifierMixin, BaseAeLLE):
     """Predict classes of networks, such as "learns" or "fails", from their Lyapunov spectra.
 
-    An autoencoder reconstructs the spectra and predicts the class from its latent code, the
-    AeLLE [1]_, so that networks with similar spectra and of one class lie together in the code.
-    The probabilities come from a kernel ridge regression of class membership on the code.
+    An ensemble of autoencoders reconstructs the spectra and predicts the class from its latent
+    code, the AeLLE [1]_, so that networks with similar spectra and of one class lie together in
+    the code. The probabilities come from kernel ridge regressions of class membership on the code
+    and on the reconstruction.
 
     Inputs are standardised inside, and clipped at five standard deviations, so raw spectra
     will do, and a few wild rows do little harm.
@@ -26,28 +27,33 @@ class AeLLEClassifier(ClassifierMixin, BaseAeLLE):
     ----------
     latent_dim : int, default=16
         Width of the latent code. Use 2 for a picture; predictions from a code of 2 are weaker.
+    architecture : {"residual", "paper"}, default="residual"
+        ``"paper"`` is the published network with its losses and schedule, for comparison: one
+        network, tanh layers, absolute reconstruction error, prediction by its linear head.
+        `n_members`, `hidden_dim`, `noise` and `target_weight` then do nothing.
+    n_members : int, default=10
+        Autoencoders trained at once, whose codes are averaged.
     hidden_dim : int, default=64
-        Width of the hidden layer of the encoder and of the decoder.
-    noise : float, default=0.1
+        Width of the hidden layer of each encoder and decoder.
+    noise : float, default=0.2
         Standard deviation of the noise put on the standardised features in training.
     target_weight : float, default=1.0
         Weight of the target's loss beside the reconstruction's; each is about 1 for a guess that
         ignores the features. With 0 the code does not know the target.
-    learning_rate : float, default=4e-3
-        First step size of AdamW; it falls to 0 along half a cosine over `max_epochs`.
-    max_epochs : int, default=200
-        Most steps of training, each on all rows.
-    validation_fraction : float, default=0.2
-        Share of the rows held out to stop the training and keep the best weights; with fewer
-        than 12 rows, or with 0, none is held out and training runs to `max_epochs`.
+    learning_rate : float, default=None
+        Largest step size of AdamW, reached after 10 steps and falling to 0 along half a cosine.
+        None is 4e-3, or 1e-3 for the paper's network.
+    max_epochs : int, default=None
+        Epochs of training, each on all rows. None is 150, or 4,000 for the paper's network. More
+        than 1,024 rows are taken in batches, and never more than ``4 * max_epochs`` of these.
     device : str, torch.device or None, default=None
         Where to train: None is the CPU. The fitted estimator lives on the CPU in any case.
     random_state : int, RandomState instance or None, default=None
         Draws the held-out rows, the first weights and the noise. Pass an int for the same numbers
         every time. None draws from numpy's global generator, which scikit-learn's users seed;
-        torch's and Python's are never touched.
+        torch's and Python's are left as they were.
     verbose : int, default=0
-        With 1, skorch prints a line an epoch.
+        With 1, a progress bar on stderr.
 
     Attributes
     ----------
@@ -55,14 +61,14 @@ class AeLLEClassifier(ClassifierMixin, BaseAeLLE):
         The classes, sorted.
     input_scaler_ : WinsorizedScaler
         Units of the features.
-    net_ : skorch.NeuralNet
-        The trained autoencoder is its ``module_``; ``history`` has the losses.
-    head_ : KernelHead
-        The regression on the code.
-    n_held_out_ : int
-        How many of the rows of `head_`, its first, were held out of training.
-    n_iter_ : int
-        Epochs trained.
+    axes_ : ndarray of shape (n_axes, n_features)
+        Principal axes along which the autoencoders see the standardised features, at most 128.
+    members_ : torch.nn.Module
+        The trained autoencoders.
+    heads_ : list of KernelHead
+        Regressions on the mean code, the mean reconstruction, and the ranks of the latter.
+    scores_ : NormalScores
+        From reconstructions to ranks.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -74,8 +80,8 @@ class AeLLEClassifier(ClassifierMixin, BaseAeLLE):
 
     Notes
     -----
-    The autoencoder's loss for the class is the cross-entropy, divided by that of a uniform guess.
-    The kernel regression of zeros and ones estimates the classes' probabilities; those below
+    The autoencoders' loss for the class is the cross-entropy, divided by that of a uniform guess.
+    The kernel regressions of zeros and ones estimate the classes' probabilities; those below
     0.02 / n_classes are raised to it, and each row is then divided by its sum. For the network
     and the kernel see `AeLLERegressor`.
 
@@ -125,7 +131,7 @@ class AeLLEClassifier(ClassifierMixin, BaseAeLLE):
                 f"y holds only the class {self.classes_[0]}; AeLLEClassifier needs two or more "
                 "classes. Add networks of another class, or regress on a number instead."
             )
-        return self._fit(X, np.eye(len(self.classes_))[labels], _relative_cross_entropy)
+        return self._fit(X, np.eye(len(self.classes_))[labels], _relative_cross_entropies)
 
     def predict_proba(self, X):
         """Estimate the probability of each class.
@@ -140,8 +146,10 @@ class AeLLEClassifier(ClassifierMixin, BaseAeLLE):
         probabilities : ndarray of shape (n_networks, n_classes)
             Columns in the order of `classes_`; rows sum to 1.
         """
-        codes = self._encode(self._validate_rows(X))
-        raised = np.maximum(self.head_.predict(codes), PROBABILITY_FLOOR / len(self.classes_))
+        estimates = self._regress(self._validate_rows(X))
+        if self._is_paper:
+            estimates = softmax(estimates, axis=1)
+        raised = np.maximum(estimates, PROBABILITY_FLOOR / len(self.classes_))
         return raised / raised.sum(axis=1, keepdims=True)
 
     def predict(self, X):
@@ -161,6 +169,7 @@ class AeLLEClassifier(ClassifierMixin, BaseAeLLE):
         return self.classes_[most_probable]
 
 
-def _relative_cross_entropy(logits, memberships):
-    """Cross-entropy, 1 for a uniform guess."""
-    return F.cross_entropy(logits, memberships) / np.log(memberships.shape[1])
+def _relative_cross_entropies(logits, memberships):
+    """Cross-entropy of each member and row, 1 for a uniform guess."""
+    entropy = -(memberships * logits.log_softmax(-1)).sum(-1)
+    return entropy / np.log(memberships.shape[-1])

@@ -1,6 +1,6 @@
 """Kernel ridge regression on latent codes, chosen and measured by leaving one out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import eigh, solve
@@ -51,6 +51,13 @@ class KernelHead:
         gram = self._similarity(self.codes) + self.ridge * np.eye(len(self.codes))
         explained = np.sum(similarity.T * solve(gram, similarity.T, assume_a="pos"), axis=0)
         return np.maximum(1 - explained, 0) + self.ridge
+
+    def refitted(self, codes, targets):
+        """Predictor with the same bandwidth and ridge from other rows."""
+        offset = targets.mean(axis=0)
+        gram = np.exp(-cdist(codes, codes) / self.bandwidth) + self.ridge * np.eye(len(codes))
+        weights = solve(gram, targets - offset, assume_a="pos")
+        return replace(self, codes=codes, offset=offset, weights=weights)
 
     def _similarity(self, codes):
         return np.exp(-cdist(codes, self.codes) / self.bandwidth)

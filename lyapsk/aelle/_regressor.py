@@ -2,18 +2,18 @@
 
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
-from torch.nn import functional as F
 
-from ._base import BaseAeLLE
-from ._scaling import WinsorizedScaler
+from ._base import BaseAeLLE, in_blocks
+from ._scaling import NormalScores, WinsorizedScaler
 
 
 class AeLLERegressor(RegressorMixin, BaseAeLLE):
     """Predict the performance of networks from their Lyapunov spectra.
 
-    An autoencoder reconstructs the spectra and predicts the performance from its latent code, the
-    AeLLE [1]_, so that networks with similar spectra and similar performance lie together in the
-    code. The prediction is a kernel ridge regression on the code.
+    An ensemble of autoencoders reconstructs the spectra and predicts the performance from its
+    latent code, the AeLLE [1]_, so that networks with similar spectra and similar performance lie
+    together in the code. The prediction is the mean of three kernel ridge regressions: on the
+    code, on the reconstruction, and on the ranks of the reconstruction.
 
     Inputs and targets are standardised inside, and clipped at five standard deviations, so raw
     spectra will do, and a few wild rows or diverged runs do little harm.
@@ -22,41 +22,46 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
     ----------
     latent_dim : int, default=16
         Width of the latent code. Use 2 for a picture; predictions from a code of 2 are weaker.
+    architecture : {"residual", "paper"}, default="residual"
+        ``"paper"`` is the published network with its losses and schedule, for comparison: one
+        network, tanh layers, absolute reconstruction error, prediction by its linear head.
+        `n_members`, `hidden_dim`, `noise` and `target_weight` then do nothing.
+    n_members : int, default=10
+        Autoencoders trained at once, whose codes are averaged.
     hidden_dim : int, default=64
-        Width of the hidden layer of the encoder and of the decoder.
-    noise : float, default=0.1
+        Width of the hidden layer of each encoder and decoder.
+    noise : float, default=0.2
         Standard deviation of the noise put on the standardised features in training.
     target_weight : float, default=1.0
         Weight of the target's loss beside the reconstruction's; each is about 1 for a guess that
         ignores the features. With 0 the code does not know the target.
-    learning_rate : float, default=4e-3
-        First step size of AdamW; it falls to 0 along half a cosine over `max_epochs`.
-    max_epochs : int, default=200
-        Most steps of training, each on all rows.
-    validation_fraction : float, default=0.2
-        Share of the rows held out to stop the training and keep the best weights; with fewer
-        than 12 rows, or with 0, none is held out and training runs to `max_epochs`.
+    learning_rate : float, default=None
+        Largest step size of AdamW, reached after 10 steps and falling to 0 along half a cosine.
+        None is 4e-3, or 1e-3 for the paper's network.
+    max_epochs : int, default=None
+        Epochs of training, each on all rows. None is 150, or 4,000 for the paper's network. More
+        than 1,024 rows are taken in batches, and never more than ``4 * max_epochs`` of these.
     device : str, torch.device or None, default=None
         Where to train: None is the CPU. The fitted estimator lives on the CPU in any case.
     random_state : int, RandomState instance or None, default=None
         Draws the held-out rows, the first weights and the noise. Pass an int for the same numbers
         every time. None draws from numpy's global generator, which scikit-learn's users seed;
-        torch's and Python's are never touched.
+        torch's and Python's are left as they were.
     verbose : int, default=0
-        With 1, skorch prints a line an epoch.
+        With 1, a progress bar on stderr.
 
     Attributes
     ----------
     input_scaler_ : WinsorizedScaler
         Units of the features.
-    net_ : skorch.NeuralNet
-        The trained autoencoder is its ``module_``; ``history`` has the losses.
-    head_ : KernelHead
-        The regression on the code.
-    n_held_out_ : int
-        How many of the rows of `head_`, its first, were held out of training.
-    n_iter_ : int
-        Epochs trained.
+    axes_ : ndarray of shape (n_axes, n_features)
+        Principal axes along which the autoencoders see the standardised features, at most 128.
+    members_ : torch.nn.Module
+        The trained autoencoders.
+    heads_ : list of KernelHead
+        Regressions on the mean code, the mean reconstruction, and the ranks of the latter.
+    scores_ : NormalScores
+        From reconstructions to ranks.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -64,7 +69,7 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
     target_scaler_ : WinsorizedScaler
         Units of the target.
     noise_scale_ : float
-        Standard deviation of the standardised target that the kernel counts as 1.
+        Standard deviation of the standardised target that the kernels count as 1.
 
     See Also
     --------
@@ -72,10 +77,13 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
 
     Notes
     -----
-    The encoder adds a hidden layer of corrections to a linear map that starts at the principal
-    components; the decoder mirrors it. The kernel is ``exp(-distance / bandwidth)``; bandwidth and
-    ridge have the smallest leave-one-out error. Of more than 1,000 rows the kernel regression
-    uses 1,000 drawn at random, the autoencoder all.
+    Each encoder adds a hidden layer of corrections to a linear map that starts at the principal
+    components; each decoder mirrors it. A member learns from four fifths of the rows and keeps
+    the weights of the epoch in which the others lost least. The loss is the squared error of the
+    reconstruction, in units of the features' variance, plus `target_weight` times that of the
+    target. The kernels are ``exp(-distance / bandwidth)``; bandwidth and ridge have the smallest
+    leave-one-out error. Of more than 1,000 rows the kernel regressions use 1,000 drawn at random,
+    the autoencoders all.
 
     References
     ----------
@@ -121,9 +129,7 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
         X, y = self._validate_training_rows(X, y, y_numeric=True)
         performance = np.asarray(y, dtype=np.float64)[:, None]
         self.target_scaler_ = WinsorizedScaler(performance)
-        self._fit(X, self.target_scaler_.standardize(performance), F.mse_loss)
-        self.noise_scale_ = self._noise_scale()
-        return self
+        return self._fit(X, self.target_scaler_.standardize(performance), _squared_errors)
 
     def predict(self, X, return_std=False):
         """Predict performance.
@@ -145,21 +151,61 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
 
         Notes
         -----
-        The spread is that of a Gaussian process with the fitted kernel, so it widens away from the
-        codes seen in `fit`. Its unit is the one that matches the leave-one-out residuals of the
-        held-out rows, whose targets did not shape the code, or of all rows if that is larger. With
-        no rows held out (`validation_fraction` 0, or fewer than 12 rows) the code has seen
-        every target and the spread is too narrow.
+        The spread is that of a Gaussian process with the fitted kernels, so it widens away from
+        the rows seen in `fit`. Its unit is the one that matches the residuals of rows whose
+        targets did not shape the code: for each member, those that it held out, predicted from
+        its code of the others; or the leave-one-out residuals if these are larger. With fewer
+        than 12 rows nothing is held out and the spread is too narrow. The paper's network gives
+        one spread for all, that of the rows it held out.
         """
-        codes = self._encode(self._validate_rows(X))
-        predicted = self.target_scaler_.restore(self.head_.predict(codes))[:, 0]
+        X = self._validate_rows(X)
+        predicted = self.target_scaler_.restore(self._regress(X))[:, 0]
         if not return_std:
             return predicted
         unit = self.noise_scale_ * self.target_scaler_.scale
-        return predicted, unit * np.sqrt(self.head_.variance(codes))
+        return predicted, unit * np.sqrt(self._variance(X))
 
-    def _noise_scale(self):
-        """How much larger residuals are than the kernel's variance says, as a deviation."""
-        surprise = self.head_.residuals[:, 0] ** 2 / self.head_.variances
-        held_out = surprise[: self.n_held_out_]
-        return np.sqrt(max(surprise.mean(), held_out.mean() if len(held_out) else 0.0))
+    def _variance(self, X):
+        """Variance of the target, in units of `noise_scale_` squared."""
+        if self._is_paper:
+            return np.ones(len(X))
+        return in_blocks(lambda rows: _variance(self.heads_, self._views(rows)), X)
+
+    def _fit_heads(self, X, targets, held_out):
+        super()._fit_heads(X, targets, held_out)
+        if self._is_paper:
+            rows = held_out[0] if held_out.any() else np.full(len(X), True)
+            self.noise_scale_ = np.sqrt(np.mean((self._regress(X) - targets)[rows] ** 2))
+            return
+        residuals = np.mean([head.residuals for head in self.heads_], axis=0)[:, 0]
+        variances = np.mean([head.variances for head in self.heads_], axis=0)
+        left_out = np.mean(residuals**2 / variances)
+        self.noise_scale_ = np.sqrt(max(left_out, *self._surprises(X, targets, held_out), 0))
+
+    def _surprises(self, X, targets, held_out):
+        """Mean of all members' squared residuals of held-out rows, in units of the variance."""
+        if not held_out.any():
+            return []
+        members = zip(*self._codes_and_reconstructions(X), held_out, strict=True)
+        surprises = [self._surprise(*member, targets) for member in members]
+        return [np.mean(np.concatenate(surprises))]
+
+    def _surprise(self, codes, reconstructions, held_out, targets):
+        features = self._in_features(reconstructions)
+        views = codes, reconstructions, NormalScores(features[~held_out])(features)
+        heads = [
+            head.refitted(view[~held_out], targets[~held_out])
+            for head, view in zip(self.heads_, views, strict=True)
+        ]
+        views = [view[held_out] for view in views]
+        predicted = np.mean([h.predict(v) for h, v in zip(heads, views, strict=True)], axis=0)
+        return (predicted - targets[held_out])[:, 0] ** 2 / _variance(heads, views)
+
+
+def _variance(heads, views):
+    return np.mean([head.variance(view) for head, view in zip(heads, views, strict=True)], axis=0)
+
+
+def _squared_errors(predictions, targets):
+    """Of each member and row."""
+    return (predictions - targets).square().mean(-1)

@@ -1,6 +1,9 @@
-"""Standardisation that a few wild values cannot spoil."""
+"""Units, axes and ranks of features, that a few wild values cannot spoil."""
 
 import numpy as np
+from scipy.special import ndtri
+from sklearn.preprocessing import QuantileTransformer
+from sklearn.utils.extmath import randomized_svd
 
 CLIP = 5.0
 """Standardised values live in [-CLIP, CLIP]."""
@@ -46,6 +49,35 @@ class WinsorizedScaler:
     def restore(self, standardized):
         """Undo `standardize`, up to the clipping."""
         return self.center + self.scale * standardized
+
+
+class NormalScores:
+    """Ranks among reference rows, column by column, as quantiles of a standard normal.
+
+    Between the reference values ranks are interpolated; beyond them they stay half a rank from
+    the end.
+
+    Parameters
+    ----------
+    reference : ndarray of shape (n_rows, n_columns)
+    """
+
+    def __init__(self, reference):
+        n_rows = len(reference)
+        self._largest = ndtri(1 - 0.5 / n_rows)
+        self._quantiles = QuantileTransformer(
+            n_quantiles=n_rows, output_distribution="normal", subsample=None
+        ).fit(reference)
+
+    def __call__(self, values):
+        """Scores (n_rows, n_columns) of rows."""
+        return np.clip(self._quantiles.transform(values), -self._largest, self._largest)
+
+
+def principal_axes(inputs, n_axes, rng):
+    """Leading right singular vectors (n_axes, n_columns) of rows, as many as there can be."""
+    n_axes = min(n_axes, *inputs.shape)
+    return randomized_svd(inputs, n_axes, power_iteration_normalizer="QR", random_state=rng)[2]
 
 
 def _robust_deviation(values, median):

@@ -1,85 +1,99 @@
-"""The training loop: skorch's, on whole batches, without touching any global generator."""
+"""The training loop: all members at once, each keeping the weights that its held-out rows like."""
 
-from functools import partial
+import math
+from contextlib import contextmanager
 
-import numpy as np
 import torch
-from skorch import NeuralNet
-from skorch.callbacks import EarlyStopping, LRScheduler
-from torch import nn
-from torch.nn import functional as F
-from torch.optim.lr_scheduler import CosineAnnealingLR
-from torch.utils.data import TensorDataset
+from torch.optim.lr_scheduler import LambdaLR
+from tqdm import tqdm
 
 from ..exceptions import InvalidInputError
 
-PATIENCE = 50
-"""Epochs without improvement on the held-out rows before training stops."""
+LARGEST_BATCH = 1024
+"""Rows of one step."""
+
+MOST_STEPS = 4
+"""Steps of a training, in units of the epochs asked for: many rows take fewer epochs."""
+
+WARMUP = 10
+"""Steps over which the step size grows to its full value."""
 
 
-class AutoencoderLoss(nn.Module):
-    """Mean squared reconstruction error plus `target_weight` times `target_loss`."""
+def train(members, inputs, targets, held_out, row_loss, *, noise, lr, max_epochs, device, verbose):
+    """Fit an ensemble in place, and leave it on the CPU.
 
-    def __init__(self, target_loss, target_weight):
-        super().__init__()
-        self.target_loss = target_loss
-        self.target_weight = target_weight
-
-    def forward(self, outputs, truth):
-        reconstruction, prediction = outputs
-        inputs, targets = truth
-        target_loss = self.target_loss(prediction, targets)
-        return F.mse_loss(reconstruction, inputs) + self.target_weight * target_loss
-
-
-class NoisyBatch:
-    """One batch an epoch, all rows, inputs blurred by fresh noise: the clean ones are the truth.
-
-    Stands in for a DataLoader, which would draw from torch's global generator.
-    """
-
-    def __init__(self, dataset, batch_size, noise=0.0, seed=0):
-        self.inputs, self.targets = dataset.tensors
-        self.noise = noise
-        self.generator = torch.Generator().manual_seed(seed)
-
-    def __iter__(self):
-        blur = torch.randn(self.inputs.shape, generator=self.generator, dtype=self.inputs.dtype)
-        yield self.inputs + self.noise * blur, (self.inputs, self.targets)
-
-
-def train(autoencoder, inputs, targets, held_out, loss, noise, seed, **settings):
-    """Fit `autoencoder` and return the skorch net that holds it, on the CPU.
+    Stands in for skorch's loop, whose early stopping knows one network and one validation set.
 
     Parameters
     ----------
-    autoencoder : Autoencoder
-        Trained in place.
-    inputs, targets : ndarray of shape (n_rows, n_features) and (n_rows, n_targets)
-        Standardised rows and what the linear head should say about them.
-    held_out : ndarray of int
-        Rows that stop the training; none, and it runs to the last epoch.
-    loss : AutoencoderLoss
+    members : ResidualAutoencoders or PaperAutoencoder
+    inputs, targets : Tensor of shape (n_rows, n_inputs) and (n_rows, n_targets)
+    held_out : Tensor of bool, shape (n_members, n_rows)
+        Rows that a member does not learn from; it keeps the weights with the smallest loss on
+        them. With none, the last.
+    row_loss : callable
+        ``row_loss(outputs, inputs, targets, progress)`` gives the loss (n_members, n_rows) of
+        ``outputs``, reconstruction and prediction; ``progress`` goes from 0 to 1.
     noise : float
-        Standard deviation of the noise on the inputs.
-    seed : int
-        Seed of that noise.
-    **settings
-        Passed to skorch: ``lr``, ``max_epochs``, ``device``, ``verbose``.
+        Standard deviation of fresh noise on the inputs of every step.
+    lr : float
+        Largest step size of AdamW.
+    max_epochs : int
+    device : str
+    verbose : int
+        Above 0, a progress bar.
     """
-    net = NeuralNet(
-        autoencoder,
-        criterion=loss,
-        optimizer=torch.optim.AdamW,
-        iterator_train=NoisyBatch,
-        iterator_train__noise=noise,
-        iterator_train__seed=seed,
-        iterator_valid=NoisyBatch,
-        train_split=partial(_split, held_out=held_out) if len(held_out) else None,
-        callbacks=_callbacks(settings["max_epochs"], early_stopping=len(held_out) > 0),
-        **settings,
-    )
-    return _on_cpu(net.fit(TensorDataset(torch.tensor(inputs), torch.tensor(targets))))
+    members.to(device).train()
+    inputs, targets, held_out = (tensor.to(device) for tensor in (inputs, targets, held_out))
+    n_batches = -(-len(inputs) // LARGEST_BATCH)
+    n_epochs = max(1, min(max_epochs, MOST_STEPS * max_epochs // n_batches))
+    optimizer = torch.optim.AdamW(members.parameters(), lr=lr)
+    schedule = LambdaLR(optimizer, lambda step: _step_size(step, n_epochs * n_batches))
+    best = Best(members)
+    for epoch in tqdm(range(n_epochs), desc="training AeLLE", disable=not verbose):
+        best.before_epoch()
+        lost = 0
+        for rows in torch.randperm(len(inputs)).to(device).split(LARGEST_BATCH):
+            clean = inputs[rows]
+            blurred = clean + noise * torch.randn(clean.shape, dtype=clean.dtype).to(device)
+            outputs = _outputs(members, blurred.expand(members.n_members, -1, -1))
+            losses = row_loss(outputs, clean, targets[rows], epoch / n_epochs)
+            held = held_out[:, rows]
+            lost = lost + (losses.detach() * held).sum(1)
+            optimizer.zero_grad()
+            (losses * ~held / (~held).sum(1, keepdim=True).clamp(min=1)).sum().backward()
+            optimizer.step()
+            schedule.step()
+        best.after_epoch(lost)
+    if held_out.any():
+        best.restore()
+    return members.cpu().eval().requires_grad_(False)
+
+
+class Best:
+    """The weights of each member before the epoch in which its held-out rows lost least."""
+
+    def __init__(self, members):
+        self._weights = list(members.parameters())
+        self._best = [weight.detach().clone() for weight in self._weights]
+        self._least = torch.full((members.n_members,), torch.inf, device=self._best[0].device)
+
+    def before_epoch(self):
+        self._start = [weight.detach().clone() for weight in self._weights]
+
+    def after_epoch(self, lost):
+        improved = lost < self._least
+        self._least = lost.where(improved, self._least)
+        for best, start in zip(self._best, self._start, strict=True):
+            if len(improved) == 1:
+                best.copy_(start if improved else best)
+            else:
+                best[improved] = start[improved]
+
+    @torch.no_grad()
+    def restore(self):
+        for weight, best in zip(self._weights, self._best, strict=True):
+            weight.copy_(best)
 
 
 def check_device(device):
@@ -97,21 +111,24 @@ def check_device(device):
     )
 
 
-def _callbacks(max_epochs, early_stopping):
-    callbacks = [LRScheduler(CosineAnnealingLR, T_max=max_epochs)]
-    if early_stopping:
-        callbacks.append(EarlyStopping(patience=PATIENCE, load_best=True))
-    return callbacks
+@contextmanager
+def random_numbers(seed, device):
+    """torch's global generators, lent out from ``seed`` and given back as they were."""
+    devices = [] if device == "cpu" else [device]
+    with torch.random.fork_rng(devices):
+        torch.default_generator.manual_seed(seed)
+        for own in devices:
+            with torch.cuda.device(own):
+                torch.cuda.manual_seed(seed)
+        yield
 
 
-def _split(dataset, held_out):
-    kept = np.delete(np.arange(len(dataset)), held_out)
-    return TensorDataset(*dataset[kept]), TensorDataset(*dataset[held_out])
+def _outputs(members, inputs):
+    codes = members.encoder(inputs)
+    return members.decoder(codes), members.head(codes)
 
 
-def _on_cpu(net):
-    """Leave nothing on the training device, so that the net loads on a machine without it."""
-    net.module_.cpu()
-    net.optimizer_.state.clear()
-    net.device = "cpu"
-    return net
+def _step_size(step, n_steps):
+    """Share of the largest: up along a line, then down along half a cosine."""
+    cosine = 0.5 * (1 + math.cos(math.pi * step / n_steps))
+    return min(1, (step + 1) / WARMUP) * cosine

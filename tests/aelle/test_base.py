@@ -3,7 +3,7 @@
 import io
 import pickle
 import random
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr
 
 import joblib
 import numpy as np
@@ -158,7 +158,7 @@ def test_fitted_on_a_gpu_it_lives_on_the_cpu(Estimator, rows):
     X, y = rows
     aelle = quick(Estimator, device="cuda").fit(X, y)
     np.testing.assert_allclose(aelle.transform(X), quick(Estimator).fit(X, y).transform(X))
-    assert b"cuda" not in pickle.dumps(aelle.net_.module_)
+    assert b"cuda" not in pickle.dumps(aelle.members_)
 
 
 @both
@@ -188,9 +188,9 @@ def test_data_frames_in_data_frames_out(Estimator, rows):
 @both
 @pytest.mark.parametrize(("verbose", "prints"), [(0, False), (1, True)])
 def test_quiet_unless_asked(Estimator, rows, verbose, prints):
-    with redirect_stdout(io.StringIO()) as printed:
+    with redirect_stderr(io.StringIO()) as printed:
         quick(Estimator, verbose=verbose).fit(*rows)
-    assert ("train_loss" in printed.getvalue()) == prints
+    assert ("training AeLLE" in printed.getvalue()) == prints
     assert bool(printed.getvalue()) == prints
 
 
@@ -205,7 +205,8 @@ def test_quiet_unless_asked(Estimator, rows, verbose, prints):
         ("target_weight", -1),
         ("learning_rate", 0),
         ("max_epochs", 0),
-        ("validation_fraction", 1.0),
+        ("n_members", 0),
+        ("architecture", "deep"),
         ("device", 3),
         ("random_state", "seed"),
         ("verbose", -1),
@@ -243,5 +244,46 @@ def test_codes_of_the_wrong_width_are_refused(Estimator, rows):
 
 @both
 def test_diverged_training_is_an_error_not_a_nan(Estimator, rows):
+    X, _ = rows
     with pytest.raises(NumericalError, match=r"learning_rate=1e\+200.*smaller"):
-        quick(Estimator, learning_rate=1e200).fit(*rows)
+        quick(Estimator, learning_rate=1e200).fit(X[:8], np.arange(8) % 2)
+
+
+@both
+def test_with_rows_held_out_diverged_training_gives_way_to_the_best_weights(Estimator, rows):
+    X, y = rows
+    aelle = quick(Estimator, learning_rate=1e200).fit(X, y)
+    assert all(np.isfinite(output).all() for output in outputs(aelle, X))
+
+
+@both
+def test_order_of_the_features_does_not_matter(Estimator, rows):
+    X, y = rows
+    order = np.random.default_rng(0).permutation(12)
+    aelle, other = (Estimator(random_state=0).fit(rows, y) for rows in (X, X[:, order]))
+    np.testing.assert_allclose(other.transform(X[:, order]), aelle.transform(X), atol=1e-6)
+    np.testing.assert_allclose(other.predict(X[:, order]), aelle.predict(X), atol=1e-6)
+
+
+@both
+def test_the_published_network_fits_predicts_and_reconstructs(Estimator, rows):
+    X, y = rows
+    aelle = Estimator(32, architecture="paper", random_state=0).fit(X, y)
+    assert aelle.transform(X).shape == (60, 32)
+    assert aelle.inverse_transform(aelle.transform(X)).shape == X.shape
+    assert aelle.score(X, y) > 0.3
+    assert_same_outputs(aelle, pickle.loads(pickle.dumps(aelle)), X)
+
+
+@both
+def test_rows_beyond_a_batch_and_a_block_are_taken(Estimator, curved_spectra, monkeypatch):
+    X, y = curved_spectra(70, n_features=6)
+    y = (y > 0).astype(int)
+    aelle = quick(Estimator).fit(X, y)
+    expected = outputs(aelle, X)
+    monkeypatch.setattr("lyapsk.aelle._base.BLOCK", 16)
+    for one, other in zip(outputs(aelle, X), expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-12)
+    monkeypatch.setattr("lyapsk.aelle._training.LARGEST_BATCH", 16)
+    in_batches = Estimator(random_state=0).fit(X, y)
+    assert in_batches.score(X, y) > 0.7

@@ -61,3 +61,14 @@ def test_far_from_all_codes_the_mean_is_predicted_with_full_variance(problem):
 def test_equal_codes_predict_the_mean():
     head = fit_kernel_head(np.ones((4, 2)), np.array([[0.0], [1.0], [2.0], [3.0]]))
     np.testing.assert_allclose(head.predict(np.ones((1, 2))), [[1.5]])
+
+
+def test_refitted_is_the_same_process_on_other_rows(problem):
+    codes, targets = problem
+    head = fit_kernel_head(codes, targets)
+    other = head.refitted(codes[:15], targets[:15])
+    process = gaussian_process(other, codes[:15], targets[:15])
+    mean, std = process.predict(codes[15:], return_std=True)
+    assert (other.bandwidth, other.ridge) == (head.bandwidth, head.ridge)
+    np.testing.assert_allclose(other.predict(codes[15:]), mean + targets[:15].mean(axis=0))
+    np.testing.assert_allclose(other.variance(codes[15:]), std[:, 0] ** 2 + head.ridge)

@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import RidgeCV
 from sklearn.metrics import r2_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVR
 
 from lyapsk import AeLLERegressor
 
@@ -17,11 +21,14 @@ def fitted(split):
     return AeLLERegressor(random_state=0).fit(*split[:2])
 
 
-def test_predicts_curved_performance_better_than_a_line(fitted, split):
+def test_predicts_curved_performance_better_than_others(fitted, split):
     X, y, X_new, y_new = split
     line = RidgeCV(np.logspace(-3, 3, 13)).fit(X, y)
-    assert fitted.score(X_new, y_new) > 0.85
+    forest = RandomForestRegressor(200, random_state=0).fit(X, y)
+    vectors = make_pipeline(StandardScaler(), SVR(C=10)).fit(X, y)
     assert fitted.score(X_new, y_new) > line.score(X_new, y_new) + 0.2
+    assert fitted.score(X_new, y_new) > forest.score(X_new, y_new) + 0.02
+    assert fitted.score(X_new, y_new) > vectors.score(X_new, y_new) + 0.02
 
 
 def test_predicts_linear_performance_nearly_as_well_as_a_line():
@@ -136,16 +143,41 @@ def test_the_target_shapes_the_code(split):
 def test_more_rows_than_the_kernel_regression_takes(curved_spectra):
     X, y = curved_spectra(1400, n_features=8)
     aelle = AeLLERegressor(max_epochs=20, random_state=0).fit(X[:1200], y[:1200])
-    assert len(aelle.head_.codes) == 1000
+    assert [len(head.codes) for head in aelle.heads_] == [1000] * 3
     assert aelle.score(X[1200:], y[1200:]) > 0.85
 
 
-def test_the_spread_is_measured_on_the_rows_held_out(split):
+def test_the_spread_is_measured_on_rows_that_did_not_shape_the_code(split, monkeypatch):
     X, y, _, _ = split
-    aelle = AeLLERegressor(max_epochs=5, validation_fraction=0.3, random_state=0).fit(X, y)
-    held_out = aelle.net_.train_split.keywords["held_out"]
-    assert aelle.n_held_out_ == len(held_out) == 45
-    np.testing.assert_allclose(aelle.head_.codes[:45], aelle.transform(X[held_out]))
+    seen = []
+    monkeypatch.setattr(
+        AeLLERegressor,
+        "_surprise",
+        lambda self, codes, reconstructions, held_out, targets: (
+            seen.append(held_out) or np.full(held_out.sum(), 9.0)
+        ),
+    )
+    aelle = AeLLERegressor(max_epochs=5, random_state=0).fit(X, y)
+    assert aelle.noise_scale_ == pytest.approx(3)
+    assert (np.sum(seen, axis=0) == 2).all()
+
+
+def test_the_prediction_is_the_mean_of_the_regressions(fitted, split):
+    X_new = split[2]
+    code = fitted.heads_[0].predict(fitted.transform(X_new))
+    views = fitted._views(X_new)
+    every = [head.predict(view) for head, view in zip(fitted.heads_, views, strict=True)]
+    np.testing.assert_allclose(every[0], code)
+    mean = fitted.target_scaler_.restore(np.mean(every, axis=0))[:, 0]
+    np.testing.assert_allclose(fitted.predict(X_new), mean)
+
+
+def test_the_published_network_gives_one_spread_for_all(split):
+    X, y, X_new, y_new = split
+    aelle = AeLLERegressor(32, architecture="paper", max_epochs=1000, random_state=0).fit(X, y)
+    predicted, std = aelle.predict(X_new, return_std=True)
+    assert len(set(std)) == 1
+    assert 0.5 < np.sqrt(np.mean((predicted - y_new) ** 2)) / std[0] < 2
 
 
 def test_text_targets_are_refused(split):

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from scipy.stats import norm, rankdata
 
-from lyapsk.aelle._scaling import CLIP, WinsorizedScaler
+from lyapsk.aelle._scaling import CLIP, NormalScores, WinsorizedScaler, principal_axes
 
 
 @pytest.fixture
@@ -52,3 +53,29 @@ def test_a_constant_column_says_nothing_and_is_restored_exactly(constant):
     scaler = WinsorizedScaler(np.full((7, 1), constant))
     np.testing.assert_array_equal(scaler.standardize(np.array([[constant], [9.0]])), 0)
     np.testing.assert_array_equal(scaler.restore(np.array([[3.0]])), constant)
+
+
+def test_normal_scores_follow_the_ranks(values):
+    scores = NormalScores(values)
+    found = scores(values)
+    for column, row in zip(values.T, found.T, strict=True):
+        np.testing.assert_array_equal(rankdata(row[1:-1]), rankdata(column[1:-1]))
+        middle = (rankdata(column) - 1) / 499
+        expected = np.clip(norm.ppf(middle), norm.ppf(0.001), norm.ppf(0.999))
+        np.testing.assert_allclose(row, expected, atol=1e-6)
+
+
+def test_normal_scores_stay_within_the_ends_and_do_not_jump(values):
+    scores = NormalScores(values)
+    largest = norm.ppf(1 - 0.5 / 500)
+    np.testing.assert_allclose(scores(values + 1e9), largest)
+    np.testing.assert_allclose(scores(values - 1e9), -largest)
+    np.testing.assert_allclose(scores(values * (1 + 1e-14)), scores(values), atol=1e-5)
+
+
+def test_principal_axes_are_orthonormal_and_explain_the_most(values):
+    rows = (values - values.mean(axis=0)) / values.std(axis=0)
+    axes = principal_axes(rows, 2, np.random.RandomState(0))
+    np.testing.assert_allclose(axes @ axes.T, np.eye(2), atol=1e-12)
+    singular = np.linalg.svd(rows, compute_uv=False)
+    np.testing.assert_allclose(np.linalg.norm(rows @ axes.T, axis=0), singular[:2], rtol=1e-6)
