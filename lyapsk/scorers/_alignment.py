@@ -80,12 +80,12 @@ class GradientAlignmentScorer(BaseEstimator):
     >>> import torch
     >>> from skorch import NeuralNetClassifier
     >>> from lyapsk import GradientAlignmentScorer
-    >>> from lyapsk.tasks import SequenceClassifier
+    >>> from lyapsk.tasks import SequenceNetwork
     >>> _ = torch.manual_seed(0)
     >>> net = NeuralNetClassifier(
-    ...     SequenceClassifier,
+    ...     SequenceNetwork,
     ...     module__hidden_size=8,
-    ...     module__n_classes=2,
+    ...     module__n_outputs=2,
     ...     criterion=torch.nn.CrossEntropyLoss,
     ... ).initialize()
     >>> X = np.random.default_rng(0).normal(size=(20, 10, 1)).astype("float32")

@@ -6,7 +6,7 @@ from ._delayed_copy import delayed_copy
 from ._digits import digits_by_pixels, digits_by_rows
 from ._losses import StepCrossEntropy
 from ._metrics import ACCURACY, NRMSE, Metric
-from ._modules import SequenceClassifier, SequenceNetwork
+from ._modules import SequenceNetwork
 from ._narma import narma10
 from ._population import Population, make_population
 from ._recipes import Recipe
@@ -25,7 +25,6 @@ __all__ = [
     "Metric",
     "Population",
     "Recipe",
-    "SequenceClassifier",
     "SequenceNetwork",
     "SequenceTask",
     "StepCrossEntropy",

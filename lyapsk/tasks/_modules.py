@@ -73,28 +73,6 @@ class SequenceNetwork(nn.Module):
         return f"read_from={self.read_from}"
 
 
-class SequenceClassifier(SequenceNetwork):
-    """A :class:`SequenceNetwork` that gives one logit for each class after the last step.
-
-    Parameters
-    ----------
-    kind, hidden_size, n_inputs, half_width
-        As for :class:`SequenceNetwork`.
-    n_classes : int, default=10
-        Number of classes.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from lyapsk.tasks import SequenceClassifier
-    >>> SequenceClassifier("GRU", hidden_size=8)(torch.zeros(5, 64, 1)).shape
-    torch.Size([5, 10])
-    """
-
-    def __init__(self, kind="LSTM", hidden_size=32, n_inputs=1, n_classes=10, half_width=None):
-        super().__init__(kind, hidden_size, n_inputs, n_classes, half_width)
-
-
 def check_kind(name, kind):
     """Refuse a kind of layer that there is not."""
     if not isinstance(kind, str) or kind not in LAYERS:

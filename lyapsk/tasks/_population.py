@@ -255,7 +255,7 @@ def _net(task, recipe, network, epoch):
     for done in range(1, epoch + 1):
         net.history.new_epoch()
         net.history.record("epoch", done)
-        for name, curve in network.curves.items():
+        for name, curve in sorted(network.curves.items()):
             net.history.record(name, float(curve[done]))
     return net
 

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from lyapsk.exceptions import InvalidInputError
-from lyapsk.tasks import SequenceClassifier, SequenceNetwork
+from lyapsk.tasks import SequenceNetwork
 
 KINDS = {"RNN": nn.RNN, "GRU": nn.GRU, "LSTM": nn.LSTM}
 
@@ -40,13 +40,6 @@ def test_half_width_bounds_the_recurrent_weights_alone(kind):
     largest = {name: p.abs().max().item() for name, p in module.recurrent.named_parameters()}
     assert 1.3 < largest.pop("weight_hh_l0") <= 1.5
     assert max(largest.values()) <= 20**-0.5
-
-
-def test_classifier_is_a_network_with_a_logit_for_each_class():
-    module = SequenceClassifier("RNN", hidden_size=5, n_inputs=2, n_classes=3, half_width=0.1)
-    assert isinstance(module, SequenceNetwork)
-    assert module(torch.randn(4, 7, 2)).shape == (4, 3)
-    assert module.recurrent.weight_hh_l0.abs().max() <= 0.1
 
 
 @pytest.mark.parametrize(
