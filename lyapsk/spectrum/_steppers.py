@@ -103,13 +103,13 @@ class Elimination(Stepper):
         self._spare = torch.empty_like(self.frame), torch.empty_like(self.frame)
         self._debt = position.debt
         self._interval = 1
-        self._dead = torch.zeros_like(position.debt, dtype=torch.bool)
         self._room = -0.5 * math.log(torch.finfo(self.frame.dtype).eps)
 
     def advance(self, stop):
         """Go on to step ``stop`` and return the growth on the way, (n_networks, n_sequences, k)."""
         if stop == self.step:
             return torch.zeros_like(self._debt)
+        self._dead = torch.zeros_like(self._debt, dtype=torch.bool)
         total = super().advance(stop) - self._debt
         self._debt = log_diagonal(self.frame)
         return total + self._debt

@@ -162,6 +162,22 @@ def test_sudden_collapse_after_a_quiet_time():
         np.testing.assert_allclose(lu, qr, atol=1e-6)
 
 
+def test_a_direction_that_died_in_the_warmup_may_live_and_collapse_later():
+    turn = torch.tensor([[0.8, 0.6], [-0.6, 0.8]], dtype=torch.float64)
+
+    def step(state, x):
+        shrink = torch.stack([torch.ones_like(x[0]), x[0]])
+        return turn @ (shrink * (turn.T @ state))
+
+    factors = np.full((1, 600, 1), 0.95)
+    factors[:, 3] = 0
+    factors[:, 300:] = np.exp(-5)
+    found = lyapunov_spectrum(
+        step, factors, initial_state=np.ones((1, 2)), warmup=20, method="lu"
+    ).exponents
+    np.testing.assert_allclose(found, [0, np.log(factors[0, 20:]).mean()], atol=1e-9)
+
+
 def test_frame_that_overflows_is_an_error():
     layer = nn.RNN(1, 6)
     with torch.no_grad():
