@@ -260,7 +260,8 @@ class BaseAeLLE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def _in_features(self, reconstructions):
         """The features that varied in `fit`, from rows along the principal axes."""
-        return reconstructions @ self.axes_[:, self.input_scaler_.scale > 0]
+        varies = self.input_scaler_.scale > 0
+        return reconstructions @ (self.axes_[:, varies] if varies.any() else self.axes_)
 
     def _validate_rows(self, X):
         check_is_fitted(self)

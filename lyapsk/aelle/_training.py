@@ -113,9 +113,9 @@ def check_device(device):
 
 @contextmanager
 def random_numbers(seed, device):
-    """torch's global generators, lent out from ``seed`` and given back as they were."""
-    devices = [] if device == "cpu" else [device]
-    with torch.random.fork_rng(devices):
+    """torch's global generators, lent out from ``seed`` with gradients on, and given back."""
+    devices = [] if torch.device(device).type == "cpu" else [device]
+    with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices):
         torch.default_generator.manual_seed(seed)
         for own in devices:
             with torch.cuda.device(own):

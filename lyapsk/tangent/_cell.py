@@ -69,6 +69,14 @@ class Cell(ABC):
             steps.append(activations)
         return torch.stack(states), self.tangent_map(*map(torch.stack, zip(*steps, strict=True)))
 
+    def outputs(self, state, x):
+        """Outputs ``h`` along the inputs, (n_steps, n_networks, n_sequences, output_size)."""
+        outputs = []
+        for one in x:
+            state, _ = self.step(state, self.input(one))
+            outputs.append(state[..., : self.output_size])
+        return torch.stack(outputs)
+
     @abstractmethod
     def step(self, state, from_x):
         """Return ``s_t`` and a tuple of what ``tangent_map`` needs of the step.

@@ -33,7 +33,6 @@ def layerwise(layers, drive):
             own = Drive(next(states), inputs.flip(flips), drive.n_steps)
             parts.append((Stack((cell,)), own, f"l{index}{suffix}"))
             if index + 1 < len(layers):
-                states_after, _ = cell.linearize(own.state, own.inputs)
-                outputs.append(states_after[..., : cell.output_size].flip(flips))
+                outputs.append(cell.outputs(own.state, own.inputs).flip(flips))
         inputs = torch.cat(outputs, -1) if outputs else None
     return parts

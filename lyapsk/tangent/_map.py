@@ -1,12 +1,16 @@
 """Any differentiable step function as dynamics, through forward-mode differentiation."""
 
 import inspect
+from threading import Lock
 
 import torch
 from torch.func import jvp, vmap
 
 from ..exceptions import InvalidInputError
 from ._dynamics import Dynamics
+
+# torch.func counts its levels for the whole process: threads disturb each other.
+_ONE_AT_A_TIME = Lock()
 
 
 class StepMap(Dynamics):
@@ -32,10 +36,12 @@ class StepMap(Dynamics):
 
     def __init__(self, step, state, x=None):
         self.state_size = state.shape[-1]
+        # A step may write into the state that it is given.
         if x is None and _n_required(step) < 2:
-            self._step = lambda states, _: vmap(step)(states)
+            self._step = lambda states, _: vmap(lambda s: step(s.clone()))(states)
         else:
-            self._step = vmap(step, in_dims=(0, None if x is None else 0))
+            in_dims = (0, None if x is None else 0)
+            self._step = vmap(lambda s, own: step(s.clone(), own), in_dims)
         self._try(state, x)
 
     @property
@@ -59,7 +65,8 @@ class StepMap(Dynamics):
             states = before[step].repeat_interleave(k, 0)
             x = None if inputs[step] is None else inputs[step][0].repeat_interleave(k, 0)
             vectors = tangents.reshape(-1, self.state_size)
-            _, pushed = jvp(lambda s: self._step(s, x), (states,), (vectors,))
+            with _ONE_AT_A_TIME:
+                _, pushed = jvp(lambda s: self._step(s, x), (states,), (vectors,))
             out.copy_(pushed.detach().view(tangents.shape))
 
         return torch.stack(after), push

@@ -287,3 +287,18 @@ def test_rows_beyond_a_batch_and_a_block_are_taken(Estimator, curved_spectra, mo
     monkeypatch.setattr("lyapsk.aelle._training.LARGEST_BATCH", 16)
     in_batches = Estimator(random_state=0).fit(X, y)
     assert in_batches.score(X, y) > 0.7
+
+
+@both
+def test_rows_that_are_all_equal_predict_and_do_not_break(Estimator):
+    aelle = quick(Estimator).fit(np.ones((20, 5)), np.arange(20) % 2)
+    assert all(np.isfinite(output).all() for output in outputs(aelle, np.ones((3, 5))))
+
+
+@both
+def test_fits_where_gradients_are_off_and_on_any_name_of_the_cpu(Estimator, rows):
+    X, y = rows
+    first = quick(Estimator).fit(X, y)
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            assert_same_outputs(first, quick(Estimator, device="cpu:0").fit(X, y), X)

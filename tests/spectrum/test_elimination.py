@@ -163,11 +163,12 @@ def test_sudden_collapse_after_a_quiet_time():
 
 
 def test_a_direction_that_died_in_the_warmup_may_live_and_collapse_later():
-    turn = torch.tensor([[0.8, 0.6], [-0.6, 0.8]], dtype=torch.float64)
+    turn = torch.tensor([[1.0, 0.5], [0.2, 1.0]], dtype=torch.float64)
+    back = torch.linalg.inv(turn)
 
     def step(state, x):
         shrink = torch.stack([torch.ones_like(x[0]), x[0]])
-        return turn @ (shrink * (turn.T @ state))
+        return turn @ (shrink * (back @ state))
 
     factors = np.full((1, 600, 1), 0.95)
     factors[:, 3] = 0
@@ -175,7 +176,7 @@ def test_a_direction_that_died_in_the_warmup_may_live_and_collapse_later():
     found = lyapunov_spectrum(
         step, factors, initial_state=np.ones((1, 2)), warmup=20, method="lu"
     ).exponents
-    np.testing.assert_allclose(found, [0, np.log(factors[0, 20:]).mean()], atol=1e-9)
+    np.testing.assert_allclose(found, [0, np.log(factors[0, 20:]).mean()], atol=2e-3)
 
 
 def test_frame_that_overflows_is_an_error():

@@ -50,3 +50,33 @@ def test_step_of_wrong_shape_is_refused():
 def test_failing_step_is_refused_with_its_own_message():
     with pytest.raises(InvalidInputError, match="one state"):
         lyapunov_spectrum(lambda s, x: s @ x, np.ones((2, 5, 3)), initial_state=torch.ones(2))
+
+
+def test_units_in_threads_do_not_disturb_each_other():
+    weight = torch.randn(96, 96, generator=torch.Generator().manual_seed(0)).double() / 10
+    start = torch.randn(16, 96, generator=torch.Generator().manual_seed(1)).double()
+    n_threads = torch.get_num_threads()
+    found = []
+    try:
+        for n in (1, 2):
+            torch.set_num_threads(n)
+            found.append(
+                lyapunov_spectrum(lambda s: torch.tanh(weight @ s), initial_state=start, n_steps=4)
+            )
+    finally:
+        torch.set_num_threads(n_threads)
+    np.testing.assert_allclose(found[1].exponents, found[0].exponents, atol=1e-9)
+
+
+def test_a_step_that_writes_into_its_state_is_followed_as_one_that_does_not():
+    def in_place(state):
+        x, y = state[0].clone(), state[1].clone()
+        state[0] = 1 - 1.4 * x * x + y
+        state[1] = 0.3 * x
+        return state
+
+    start = torch.tensor([[0.1, 0.1]], dtype=torch.float64)
+    found = lyapunov_spectrum(in_place, initial_state=start, n_steps=500)
+    apart = lyapunov_spectrum(lambda s: in_place(s.clone()), initial_state=start, n_steps=500)
+    np.testing.assert_allclose(found.exponents, apart.exponents, atol=1e-12)
+    assert start.tolist() == [[0.1, 0.1]]
