@@ -11,11 +11,12 @@ from sklearn.utils import check_array, check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._random import seeded
 from ..exceptions import InvalidInputError, NumericalError
 from ._autoencoder import PaperAutoencoder, ResidualAutoencoders
 from ._kernel_head import fit_kernel_head
 from ._scaling import NormalScores, WinsorizedScaler, principal_axes
-from ._training import check_device, random_numbers, train
+from ._training import check_device, train
 
 MIN_ROWS_TO_HOLD_OUT = 12
 """With fewer rows than this all of them are needed for training."""
@@ -173,7 +174,7 @@ class BaseAeLLE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return masks
 
     def _train(self, X, targets, held_out, target_losses, device, rng):
-        with random_numbers(int(rng.randint(2**31 - 1)), device):
+        with seeded(int(rng.randint(2**31 - 1)), device):
             return train(
                 self._new_members(targets.shape[1]),
                 torch.tensor(self._inputs(X)),

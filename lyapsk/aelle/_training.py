@@ -1,7 +1,6 @@
 """The training loop: all members at once, each keeping the weights that its held-out rows like."""
 
 import math
-from contextlib import contextmanager
 
 import torch
 from torch.optim.lr_scheduler import LambdaLR
@@ -109,18 +108,6 @@ def check_device(device):
         f"device={device!r} cannot be used; available are None, 'cpu' and {cuda}. "
         "Leave device=None to train on the CPU."
     )
-
-
-@contextmanager
-def random_numbers(seed, device):
-    """torch's global generators, lent out from ``seed`` with gradients on, and given back."""
-    devices = [] if torch.device(device).type == "cpu" else [device]
-    with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices):
-        torch.default_generator.manual_seed(seed)
-        for own in devices:
-            with torch.cuda.device(own):
-                torch.cuda.manual_seed(seed)
-        yield
 
 
 def _outputs(members, inputs):

@@ -1,11 +1,11 @@
 """Leave a model and the random generators as they were."""
 
-import random
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 from skorch import NeuralNet
+
+from .._random import same_generators
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def undisturbed(model):
     modes = [m.training for m in modules]
     buffers = [(m, dict(m._buffers), [b.clone() for b in m.buffers(False)]) for m in modules]
     try:
-        with _same_generators(), torch.no_grad():
+        with same_generators(), torch.no_grad():
             for module in modules:
                 module.training = False
             yield
@@ -39,24 +39,6 @@ def _restore(buffers, values):
     for buffer, before in zip(buffers, values, strict=True):
         if not torch.equal(buffer, before):
             buffer.copy_(before)
-
-
-@contextmanager
-def _same_generators():
-    torch_state, cuda_states = torch.get_rng_state(), _cuda_states()
-    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
-    try:
-        yield
-    finally:
-        torch.set_rng_state(torch_state)
-        if cuda_states:
-            torch.cuda.set_rng_state_all(cuda_states)
-        np.random.set_state(numpy_state)  # noqa: NPY002
-        random.setstate(python_state)
-
-
-def _cuda_states():
-    return torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
 
 
 def _roots(model):

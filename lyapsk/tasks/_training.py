@@ -1,12 +1,12 @@
 """Make and train one network of a population."""
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from .._parallel import one_thread
+from .._random import seeded
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def make_net(task, recipe):
         half_width=recipe.half_width,
         learning_rate=recipe.learning_rate,
     )
-    with _seeded(recipe.seed):
+    with seeded(recipe.seed):
         return net.initialize()
 
 
@@ -48,7 +48,7 @@ def train_network(task, recipe, max_epochs, checkpoints):
         Its curves are not finite from where the network diverged.
     """
     net = make_net(task, recipe)
-    with one_thread(), _seeded(recipe.seed):
+    with one_thread(), seeded(recipe.seed):
         before = _validate(net, task)
         states = {
             epoch: _state(net.module_) if epoch in checkpoints else None
@@ -58,14 +58,6 @@ def train_network(task, recipe, max_epochs, checkpoints):
         curves=_curves(net.history, before),
         weights={epoch: states[epoch] for epoch in checkpoints},
     )
-
-
-@contextmanager
-def _seeded(seed):
-    """Let torch draw from a seed of its own, and leave the global generator as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        yield
 
 
 def _validate(net, task):
