@@ -181,6 +181,7 @@ class BaseAeLLE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
                 torch.tensor(targets),
                 torch.tensor(held_out),
                 self._row_loss(target_losses),
+                keep_best=not self._is_paper,
                 noise=0 if self._is_paper else self.noise,
                 lr=self.learning_rate or (1e-3 if self._is_paper else 4e-3),
                 max_epochs=self.max_epochs or (4000 if self._is_paper else 150),

@@ -24,7 +24,8 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
         Width of the latent code. Use 2 for a picture; predictions from a code of 2 are weaker.
     architecture : {"residual", "paper"}, default="residual"
         ``"paper"`` is the published network with its losses and schedule, for comparison: one
-        network, tanh layers, absolute reconstruction error, prediction by its linear head.
+        network, tanh layers, absolute reconstruction error, the last weights, prediction by its
+        linear head.
         `n_members`, `hidden_dim`, `noise` and `target_weight` then do nothing.
     n_members : int, default=10
         Autoencoders trained at once, whose codes are averaged.
@@ -40,7 +41,8 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
         None is 4e-3, or 1e-3 for the paper's network.
     max_epochs : int, default=None
         Epochs of training, each on all rows. None is 150, or 4,000 for the paper's network. More
-        than 1,024 rows are taken in batches, and never more than ``4 * max_epochs`` of these.
+        than 1,024 rows are taken in batches, of which there are ``4 * max_epochs`` at most, in
+        fewer epochs then, but always one epoch.
     device : str, torch.device or None, default=None
         Where to train: None is the CPU. The fitted estimator lives on the CPU in any case.
     random_state : int, RandomState instance or None, default=None

@@ -12,13 +12,26 @@ LARGEST_BATCH = 1024
 """Rows of one step."""
 
 MOST_STEPS = 4
-"""Steps of a training, in units of the epochs asked for: many rows take fewer epochs."""
+"""Steps in units of the epochs asked for: many rows take fewer epochs, though at least one."""
 
 WARMUP = 10
 """Steps over which the step size grows to its full value."""
 
 
-def train(members, inputs, targets, held_out, row_loss, *, noise, lr, max_epochs, device, verbose):
+def train(
+    members,
+    inputs,
+    targets,
+    held_out,
+    row_loss,
+    *,
+    keep_best,
+    noise,
+    lr,
+    max_epochs,
+    device,
+    verbose,
+):
     """Fit an ensemble in place, and leave it on the CPU.
 
     Stands in for skorch's loop, whose early stopping knows one network and one validation set.
@@ -28,11 +41,13 @@ def train(members, inputs, targets, held_out, row_loss, *, noise, lr, max_epochs
     members : ResidualAutoencoders or PaperAutoencoder
     inputs, targets : Tensor of shape (n_rows, n_inputs) and (n_rows, n_targets)
     held_out : Tensor of bool, shape (n_members, n_rows)
-        Rows that a member does not learn from; it keeps the weights with the smallest loss on
-        them. With none, the last.
+        Rows that a member does not learn from.
     row_loss : callable
         ``row_loss(outputs, inputs, targets, progress)`` gives the loss (n_members, n_rows) of
         ``outputs``, reconstruction and prediction; ``progress`` goes from 0 to 1.
+    keep_best : bool
+        Whether members keep the weights with the smallest loss on their held-out rows, if there
+        are any. Otherwise the last.
     noise : float
         Standard deviation of fresh noise on the inputs of every step.
     lr : float
@@ -49,45 +64,51 @@ def train(members, inputs, targets, held_out, row_loss, *, noise, lr, max_epochs
     optimizer = torch.optim.AdamW(members.parameters(), lr=lr)
     schedule = LambdaLR(optimizer, lambda step: _step_size(step, n_epochs * n_batches))
     best = Best(members)
+
+    def losses_of(rows, progress):
+        clean = inputs[rows]
+        blurred = clean + noise * torch.randn(clean.shape, dtype=clean.dtype).to(device)
+        outputs = _outputs(members, blurred.expand(members.n_members, -1, -1))
+        return row_loss(outputs, clean, targets[rows], progress)
+
     for epoch in tqdm(range(n_epochs), desc="training AeLLE", disable=not verbose):
-        best.before_epoch()
-        lost = 0
+        start, lost = _copies(members), 0
         for rows in torch.randperm(len(inputs)).to(device).split(LARGEST_BATCH):
-            clean = inputs[rows]
-            blurred = clean + noise * torch.randn(clean.shape, dtype=clean.dtype).to(device)
-            outputs = _outputs(members, blurred.expand(members.n_members, -1, -1))
-            losses = row_loss(outputs, clean, targets[rows], epoch / n_epochs)
-            held = held_out[:, rows]
+            losses, held = losses_of(rows, epoch / n_epochs), held_out[:, rows]
             lost = lost + (losses.detach() * held).sum(1)
             optimizer.zero_grad()
             (losses * ~held / (~held).sum(1, keepdim=True).clamp(min=1)).sum().backward()
             optimizer.step()
             schedule.step()
-        best.after_epoch(lost)
-    if held_out.any():
+        best.consider(start, lost)
+    if keep_best and held_out.any():
+        with torch.no_grad():
+            batches = torch.arange(len(inputs), device=device).split(LARGEST_BATCH)
+            lost = sum((losses_of(rows, 1) * held_out[:, rows]).sum(1) for rows in batches)
+        best.consider(_copies(members), lost)
         best.restore()
     return members.cpu().eval().requires_grad_(False)
 
 
 class Best:
-    """The weights of each member before the epoch in which its held-out rows lost least."""
+    """The weights of each member, among those considered, with which its held-out rows lost least.
+
+    Weights are considered at the start of each epoch, by the losses met in it, and at the end.
+    """
 
     def __init__(self, members):
         self._weights = list(members.parameters())
-        self._best = [weight.detach().clone() for weight in self._weights]
+        self._best = _copies(members)
         self._least = torch.full((members.n_members,), torch.inf, device=self._best[0].device)
 
-    def before_epoch(self):
-        self._start = [weight.detach().clone() for weight in self._weights]
-
-    def after_epoch(self, lost):
+    def consider(self, weights, lost):
         improved = lost < self._least
         self._least = lost.where(improved, self._least)
-        for best, start in zip(self._best, self._start, strict=True):
+        for best, new in zip(self._best, weights, strict=True):
             if len(improved) == 1:
-                best.copy_(start if improved else best)
+                best.copy_(new if improved else best)
             else:
-                best[improved] = start[improved]
+                best[improved] = new[improved]
 
     @torch.no_grad()
     def restore(self):
@@ -108,6 +129,10 @@ def check_device(device):
         f"device={device!r} cannot be used; available are None, 'cpu' and {cuda}. "
         "Leave device=None to train on the CPU."
     )
+
+
+def _copies(members):
+    return [weight.detach().clone() for weight in members.parameters()]
 
 
 def _outputs(members, inputs):

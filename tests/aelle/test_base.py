@@ -276,6 +276,16 @@ def test_the_published_network_fits_predicts_and_reconstructs(Estimator, rows):
 
 
 @both
+def test_the_published_network_keeps_its_last_weights(Estimator, rows, monkeypatch):
+    restored = []
+    monkeypatch.setattr("lyapsk.aelle._training.Best.restore", restored.append)
+    quick(Estimator, architecture="paper").fit(*rows)
+    assert not restored
+    quick(Estimator).fit(*rows)
+    assert restored
+
+
+@both
 def test_rows_beyond_a_batch_and_a_block_are_taken(Estimator, curved_spectra, monkeypatch):
     X, y = curved_spectra(70, n_features=6)
     y = (y > 0).astype(int)

@@ -25,6 +25,7 @@ def row_loss(outputs, inputs, targets, progress):
 
 def fit(inputs, targets, held_out=HELD_OUT, loss=row_loss, **settings):
     defaults = {"noise": 0.1, "lr": 4e-3, "max_epochs": 60, "device": "cpu", "verbose": 0}
+    defaults["keep_best"] = True
     with seeded(0):
         members = ResidualAutoencoders(2, 6, 3, 8, 1)
         masks = torch.stack([held_out, held_out.flip(0)])
@@ -51,6 +52,22 @@ def test_each_member_keeps_the_weights_that_its_held_out_rows_like():
     kept = (losses(members, inputs, targets) * held_out).sum(1) / 10
     torch.testing.assert_close(kept, torch.stack(seen).amin(0))
     assert (kept < seen[-1]).all()
+
+
+def test_the_last_weights_compete():
+    inputs, targets = make_rows()
+    members = fit(inputs, targets + 10, max_epochs=1)
+    assert (members.bias > 0).all()
+
+
+def test_the_last_weights_are_kept_where_they_are_asked_for():
+    inputs, targets = make_rows()
+    settings = {"lr": 0.1, "noise": 0.0}
+    best = fit(inputs, targets, **settings)
+    last = fit(inputs, targets, keep_best=False, **settings)
+    learned_from = ~torch.stack([HELD_OUT, HELD_OUT.flip(0)])
+    kept, final = (losses(members, inputs, targets) for members in (best, last))
+    assert ((final * learned_from).sum(1) < 0.5 * (kept * learned_from).sum(1)).all()
 
 
 def test_without_held_out_rows_the_last_weights_are_kept():
@@ -88,7 +105,7 @@ def test_loss_is_told_the_progress_and_the_clean_rows():
         return row_loss(outputs, clean, truth, progress)
 
     fit(inputs, targets, loss=watched, max_epochs=4)
-    assert [progress for progress, _ in seen] == [0, 0.25, 0.5, 0.75]
+    assert [progress for progress, _ in seen] == [0, 0.25, 0.5, 0.75, 1]
     assert all(column == sorted(inputs[:, 0].tolist()) for _, column in seen)
 
 
@@ -103,6 +120,9 @@ def test_many_rows_take_fewer_epochs(monkeypatch):
     masks = torch.zeros(N_ROWS, dtype=torch.bool)
     fit(*make_rows(), held_out=masks, loss=watched, max_epochs=10)
     assert steps == [4] * 40
+    steps.clear()
+    fit(*make_rows(), held_out=masks, loss=watched, max_epochs=1)
+    assert steps == [4] * 10
 
 
 def test_steps_grow_then_shrink_along_half_a_cosine():
