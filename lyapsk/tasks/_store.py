@@ -3,10 +3,14 @@
 import json
 import warnings
 from dataclasses import asdict, dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from types import FunctionType
 
+import joblib
 import numpy as np
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
@@ -70,8 +74,9 @@ def network_files(directory, task, recipes, max_epochs, checkpoints):
         "format": FORMAT,
         "task": task.name,
         "data": data,
-        "criterion": task.criterion.__name__,
-        "metric": task.metric.name,
+        "module": task.module,
+        "criterion": task.criterion,
+        "metric": [task.metric.name, task.metric.function],
         "max_epochs": max_epochs,
         "checkpoints": checkpoints,
     }
@@ -83,16 +88,26 @@ def _network_file(directory, task, recipe, settings):
     description = json.dumps(
         {
             **settings,
-            "module": repr(net.module_),
-            "optimizer": net.optimizer.__name__,
+            "network": repr(net.module_),
+            "optimizer": net.optimizer,
             "batch_size": net.batch_size,
             "recipe": asdict(recipe),
         },
         sort_keys=True,
+        default=_told,
     )
     key = sha256(description.encode()).hexdigest()[:16]
     name = f"{recipe.kind}-{recipe.hidden_size}-{key}.safetensors"
     return NetworkFile(directory / name, description)
+
+
+def _told(part):
+    """What JSON has no word for: code by its qualified name, all else by what it holds."""
+    if isinstance(part, partial):
+        return {"function": part.func, "arguments": part.args, "keywords": part.keywords}
+    if isinstance(part, type | FunctionType):
+        return f"{part.__module__}.{part.__qualname__}"
+    return part.tolist() if torch.is_tensor(part) else joblib.hash(part)
 
 
 def _network(arrays):

@@ -1,14 +1,16 @@
 import json
+import pickle
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
+import torch
 from safetensors import safe_open
 from torch import nn
 
 from lyapsk.exceptions import LyapskWarning
-from lyapsk.tasks import NRMSE, Recipe, SequenceNetwork
+from lyapsk.tasks import ACCURACY, NRMSE, Recipe, SequenceNetwork
 from lyapsk.tasks._store import network_files
 from lyapsk.tasks._training import train_network
 
@@ -82,14 +84,7 @@ def test_file_under_the_name_of_another_is_told(file, tmp_path, small_task):
 def test_whatever_changes_the_numbers_changes_the_name(tmp_path, small_task):
     X_train = small_task.X_train.copy()
     X_train[0, 0, 0] += 1
-    module = partial(SequenceNetwork, n_inputs=8, n_outputs=10, read_from=-1)
-    tasks = [
-        small_task,
-        replace(small_task, X_train=X_train),
-        replace(small_task, module=module),
-        replace(small_task, criterion=nn.MSELoss),
-        replace(small_task, metric=NRMSE),
-    ]
+    tasks = [small_task, replace(small_task, X_train=X_train)]
     files = [file_of(tmp_path, task) for task in tasks]
     files += [
         file_of(tmp_path, small_task, replace(RECIPE, learning_rate=0.02)),
@@ -98,3 +93,62 @@ def test_whatever_changes_the_numbers_changes_the_name(tmp_path, small_task):
     ]
     assert len({file.path for file in files}) == len(files)
     assert file_of(tmp_path, small_task).path == files[0].path
+
+
+class Quiet(SequenceNetwork):
+    """Shows no more of itself than its base."""
+
+    def __init__(self, gain=1.0, n_inputs=8, n_outputs=10, **sizes):
+        super().__init__(n_inputs=n_inputs, n_outputs=n_outputs, **sizes)
+        self.gain = gain
+
+    def _get_name(self):
+        return "SequenceNetwork"
+
+
+class CrossEntropyLoss(nn.CrossEntropyLoss):
+    pass
+
+
+def other_share_of_hits(y_true, output):
+    return np.mean(output.argmax(axis=-1) != y_true)
+
+
+def weighted(weight):
+    return partial(nn.CrossEntropyLoss, weight=torch.tensor([weight] * 10))
+
+
+MODULES = [
+    partial(SequenceNetwork, n_inputs=8, n_outputs=10),
+    partial(SequenceNetwork, n_inputs=8, n_outputs=10, read_from=-1),
+    Quiet,
+    partial(Quiet, gain=2.0),
+    partial(Quiet, 2.0),
+    partial(partial(Quiet, gain=3.0), n_outputs=10),
+]
+CRITERIA = [
+    nn.CrossEntropyLoss,
+    nn.MSELoss,
+    CrossEntropyLoss,
+    partial(nn.CrossEntropyLoss, label_smoothing=0.1),
+    nn.CrossEntropyLoss(label_smoothing=0.2),
+    weighted(1.0),
+    weighted(1.0 + 1e-6),
+]
+METRICS = [
+    ACCURACY,
+    NRMSE,
+    replace(ACCURACY, function=other_share_of_hits),
+    replace(ACCURACY, function=partial(other_share_of_hits, output=0)),
+]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "choices"),
+    [("module", MODULES), ("criterion", CRITERIA), ("metric", METRICS)],
+)
+def test_tasks_that_train_differently_share_no_networks(tmp_path, small_task, attribute, choices):
+    tasks = [replace(small_task, **{attribute: choice}) for choice in choices]
+    paths = [file_of(tmp_path, task).path for task in tasks]
+    assert len(set(paths)) == len(paths)
+    assert paths == [file_of(tmp_path, pickle.loads(pickle.dumps(task))).path for task in tasks]
