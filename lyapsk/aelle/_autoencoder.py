@@ -69,15 +69,18 @@ class PaperAutoencoder(nn.Module):
         widths = [n_inputs, max(1, n_inputs // 8), max(1, n_inputs // 16), latent_dim]
         self.encoder = nn.Sequential(*_tanh_layers(widths))
         self.decoder = nn.Sequential(*_tanh_layers(widths[::-1]), nn.Dropout(0.1))
-        self.head = nn.Linear(latent_dim, n_targets)
-        self.double()
+        self.head = _linear(latent_dim, n_targets)
 
 
 def _tanh_layers(widths):
     *hidden, last = pairwise(widths)
     for pair in hidden:
-        yield from (nn.Linear(*pair), nn.Tanh(), nn.Dropout(0.1))
-    yield nn.Linear(*last)
+        yield from (_linear(*pair), nn.Tanh(), nn.Dropout(0.1))
+    yield _linear(*last)
+
+
+def _linear(n_inputs, n_outputs):
+    return nn.Linear(n_inputs, n_outputs, dtype=torch.float64)
 
 
 def _zeros(*shape):

@@ -18,6 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from lyapsk import AeLLEClassifier, AeLLERegressor
+from lyapsk.aelle._training import Best
 from lyapsk.exceptions import InvalidInputError, NumericalError
 
 ESTIMATORS = [AeLLERegressor, AeLLEClassifier]
@@ -140,6 +141,19 @@ def test_global_torch_seed_does_not_matter(Estimator, rows):
     first = quick(Estimator).fit(X, y)
     torch.manual_seed(123)
     assert_same_outputs(first, quick(Estimator).fit(X, y), X)
+
+
+@both
+@pytest.mark.parametrize("architecture", ["residual", "paper"])
+def test_default_dtype_of_torch_does_not_matter(Estimator, architecture, rows):
+    X, y = rows
+    first = quick(Estimator, architecture=architecture).fit(X, y)
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64 if default == torch.float32 else torch.float32)
+    try:
+        assert_same_outputs(first, quick(Estimator, architecture=architecture).fit(X, y), X)
+    finally:
+        torch.set_default_dtype(default)
 
 
 @both
@@ -278,7 +292,7 @@ def test_the_published_network_fits_predicts_and_reconstructs(Estimator, rows):
 @both
 def test_the_published_network_keeps_its_last_weights(Estimator, rows, monkeypatch):
     restored = []
-    monkeypatch.setattr("lyapsk.aelle._training.Best.restore", restored.append)
+    monkeypatch.setattr(Best, "restore", lambda best: restored.append(best))
     quick(Estimator, architecture="paper").fit(*rows)
     assert not restored
     quick(Estimator).fit(*rows)
