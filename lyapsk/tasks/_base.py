@@ -54,6 +54,31 @@ class SequenceTask:
     criterion: type
     metric: Metric
 
+    @classmethod
+    def split(cls, *, X, y, n_train, **rest):
+        """A task that trains on the first sequences and validates on the others.
+
+        Parameters
+        ----------
+        X, y : ndarray
+            Input sequences and targets of both, as in the attributes.
+        n_train : int
+            Number of sequences for training.
+        **rest
+            The other attributes.
+
+        Returns
+        -------
+        task : SequenceTask
+        """
+        return cls(
+            X_train=X[:n_train],
+            y_train=y[:n_train],
+            X_valid=X[n_train:],
+            y_valid=y[n_train:],
+            **rest,
+        )
+
     def net(
         self,
         kind="LSTM",

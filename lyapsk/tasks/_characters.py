@@ -52,12 +52,11 @@ def characters(path=None, n_train=1024, n_valid=256, n_steps=40, random_state=0)
     starts = n_steps * rng.permutation((len(text) - 1) // n_steps)[:n_sequences]
     pieces = codes[starts[:, np.newaxis] + np.arange(n_steps + 1)]
     X, y = np.eye(len(alphabet), dtype=np.float32)[pieces[:, :-1]], pieces[:, 1:].astype(np.int64)
-    return SequenceTask(
+    return SequenceTask.split(
         name="characters",
-        X_train=X[:n_train],
-        y_train=y[:n_train],
-        X_valid=X[n_train:],
-        y_valid=y[n_train:],
+        X=X,
+        y=y,
+        n_train=n_train,
         module=partial(
             SequenceNetwork, n_inputs=len(alphabet), n_outputs=len(alphabet), read_from=0
         ),

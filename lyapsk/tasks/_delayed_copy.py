@@ -58,12 +58,11 @@ def delayed_copy(n_train=4096, n_valid=512, n_symbols=4, n_items=5, delay=10, ra
     X = np.zeros((len(symbols), 2 * n_items + delay, n_symbols + 1), dtype=np.float32)
     X[:, :n_items, :n_symbols] = np.eye(n_symbols)[symbols]
     X[:, -n_items:, n_symbols] = 1
-    return SequenceTask(
+    return SequenceTask.split(
         name="delayed copy",
-        X_train=X[:n_train],
-        y_train=symbols[:n_train],
-        X_valid=X[n_train:],
-        y_valid=symbols[n_train:],
+        X=X,
+        y=symbols,
+        n_train=n_train,
         module=partial(
             SequenceNetwork, n_inputs=n_symbols + 1, n_outputs=n_symbols, read_from=-n_items
         ),

@@ -64,12 +64,11 @@ def narma10(n_train=2048, n_valid=256, n_steps=100, washout=30, random_state=0):
     u, y = _draw(n_train + n_valid, n_steps, random_numbers(random_state))
     X = u[:, :, np.newaxis].astype(np.float32)
     targets = y[:, washout + 1 :, np.newaxis].astype(np.float32)
-    return SequenceTask(
+    return SequenceTask.split(
         name="NARMA-10",
-        X_train=X[:n_train],
-        y_train=targets[:n_train],
-        X_valid=X[n_train:],
-        y_valid=targets[n_train:],
+        X=X,
+        y=targets,
+        n_train=n_train,
         module=partial(SequenceNetwork, read_from=washout),
         criterion=nn.MSELoss,
         metric=NRMSE,

@@ -71,12 +71,11 @@ def four_sines(n_train=1024, n_valid=256, n_cue=20, n_free=40, period=40, random
     wave = _wave((start + np.arange(n_cue + n_free)[:, np.newaxis]) / period).astype(np.float32)
     X, y = wave.copy(), wave[:, n_cue:]
     X[:, n_cue:] = 0
-    return SequenceTask(
+    return SequenceTask.split(
         name="four sines",
-        X_train=X[:n_train],
-        y_train=y[:n_train],
-        X_valid=X[n_train:],
-        y_valid=y[n_train:],
+        X=X,
+        y=y,
+        n_train=n_train,
         module=partial(SequenceNetwork, read_from=n_cue),
         criterion=nn.MSELoss,
         metric=NRMSE,
