@@ -2,7 +2,9 @@
 
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
+from sklearn.utils import check_array
 
+from ..exceptions import InvalidInputError
 from ._base import BaseAeLLE, in_blocks
 from ._scaling import NormalScores, WinsorizedScaler
 
@@ -127,7 +129,13 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
         -------
         self : AeLLERegressor
             The fitted estimator.
+
+        Raises
+        ------
+        InvalidInputError
+            If a row of `X` or a target is not finite.
         """
+        _check_finite(y)
         X, y = self._validate_training_rows(X, y, y_numeric=True)
         performance = np.asarray(y, dtype=np.float64)[:, None]
         self.target_scaler_ = WinsorizedScaler(performance)
@@ -202,6 +210,23 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
         views = [view[held_out] for view in views]
         predicted = np.mean([h.predict(v) for h, v in zip(heads, views, strict=True)], axis=0)
         return (predicted - targets[held_out])[:, 0] ** 2 / _variance(heads, views)
+
+
+def _check_finite(y):
+    """Refuse what scikit-learn would refuse too, but say which run it is and what to do."""
+    if y is None:
+        return
+    values = check_array(
+        y, dtype=np.float64, ensure_2d=False, ensure_all_finite=False, input_name="y"
+    )
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        value = values.flat[bad[0]]
+        kind = "NaN" if np.isnan(value) else "infinity"
+        raise InvalidInputError(
+            f"Input y contains {kind}: row {bad[0]} holds {value}. Leave out runs that diverged, "
+            "or give them a finite value a little worse than the worst of the others."
+        )
 
 
 def _variance(heads, views):

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import RidgeCV
@@ -8,6 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
 from lyapsk import AeLLERegressor
+from lyapsk.exceptions import InvalidInputError
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +180,16 @@ def test_the_published_network_gives_one_spread_for_all(split):
     predicted, std = aelle.predict(X_new, return_std=True)
     assert len(set(std)) == 1
     assert 0.5 < np.sqrt(np.mean((predicted - y_new) ** 2)) / std[0] < 2
+
+
+@pytest.mark.parametrize(("value", "kind"), [(np.inf, "infinity"), (np.nan, "NaN")])
+@pytest.mark.parametrize("as_kind", [np.asarray, list, pd.Series])
+def test_targets_that_are_not_finite_are_named(split, value, kind, as_kind):
+    X, y = split[0], split[1].copy()
+    y[7] = value
+    message = f"Input y contains {kind}: row 7 holds {value}. Leave out .*finite value"
+    with pytest.raises(InvalidInputError, match=message):
+        AeLLERegressor().fit(X, as_kind(y))
 
 
 def test_text_targets_are_refused(split):
