@@ -6,6 +6,7 @@ import torch
 from helpers import one_step
 
 from lyapsk import lyapunov_spectrum
+from lyapsk._parallel import one_thread
 from lyapsk.exceptions import InvalidInputError
 from lyapsk.tangent import StepMap
 
@@ -52,20 +53,21 @@ def test_failing_step_is_refused_with_its_own_message():
         lyapunov_spectrum(lambda s, x: s @ x, np.ones((2, 5, 3)), initial_state=torch.ones(2))
 
 
+@pytest.mark.usefixtures("two_threads")
 def test_units_in_threads_do_not_disturb_each_other():
     weight = torch.randn(96, 96, generator=torch.Generator().manual_seed(0)).double() / 10
     start = torch.randn(16, 96, generator=torch.Generator().manual_seed(1)).double()
-    n_threads = torch.get_num_threads()
-    found = []
-    try:
-        for n in (1, 2):
-            torch.set_num_threads(n)
-            found.append(
-                lyapunov_spectrum(lambda s: torch.tanh(weight @ s), initial_state=start, n_steps=4)
-            )
-    finally:
-        torch.set_num_threads(n_threads)
-    np.testing.assert_allclose(found[1].exponents, found[0].exponents, atol=1e-9)
+
+    def exponents():
+        spectrum = lyapunov_spectrum(
+            lambda state: torch.tanh(weight @ state), initial_state=start, n_steps=4
+        )
+        return spectrum.exponents
+
+    side_by_side = exponents()
+    with one_thread():
+        in_turn = exponents()
+    np.testing.assert_allclose(side_by_side, in_turn, atol=1e-9)
 
 
 def test_a_step_that_writes_into_its_state_is_followed_as_one_that_does_not():

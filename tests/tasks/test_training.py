@@ -11,14 +11,6 @@ from lyapsk.tasks._training import make_net, train_network
 RECIPE = Recipe("GRU", hidden_size=9, half_width=0.3, learning_rate=0.01, seed=5)
 
 
-@pytest.fixture
-def two_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
-
 def loss_of(task, state):
     net = make_net(task, RECIPE)
     net.module_.load_state_dict({name: torch.as_tensor(value) for name, value in state.items()})
