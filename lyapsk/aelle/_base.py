@@ -145,6 +145,8 @@ class BaseAeLLE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         ``target_losses(predictions, targets)`` gives a loss for each member and row.
         """
         device = check_device(self.device)
+        self._is_paper = self.architecture == "paper"
+        self._n_features_out = self.latent_dim
         rng = check_random_state(self.random_state)
         self.input_scaler_ = WinsorizedScaler(X)
         self.axes_ = self._axes(self.input_scaler_.standardize(X), rng)
@@ -153,10 +155,6 @@ class BaseAeLLE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         rows = rng.permutation(len(X))[:MAX_KERNEL_ROWS]
         self._fit_heads(X[rows], targets[rows], held_out[:, rows])
         return self
-
-    @property
-    def _is_paper(self):
-        return self.architecture == "paper"
 
     def _axes(self, inputs, rng):
         return np.eye(inputs.shape[1]) if self._is_paper else principal_axes(inputs, MAX_AXES, rng)
@@ -275,10 +273,6 @@ class BaseAeLLE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             self, X, y, dtype=np.float64, ensure_min_samples=2, ensure_all_finite=False, **kwargs
         )
         return _check_finite(X), y
-
-    @property
-    def _n_features_out(self):
-        return self.latent_dim
 
 
 def _check_finite(X):

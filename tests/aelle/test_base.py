@@ -290,6 +290,22 @@ def test_the_published_network_fits_predicts_and_reconstructs(Estimator, rows):
 
 
 @both
+@pytest.mark.parametrize("architectures", [("residual", "paper"), ("paper", "residual")])
+def test_parameters_set_after_fit_wait_for_the_next(Estimator, architectures, rows):
+    X, y = rows
+    before, after = architectures
+    aelle = quick(Estimator, architecture=before).fit(X, y)
+    expected, names = outputs(aelle, X), aelle.get_feature_names_out()
+    aelle.set_params(latent_dim=3, architecture=after, n_members=2)
+    for one, other in zip(outputs(aelle, X), expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert list(aelle.get_feature_names_out()) == list(names)
+    aelle.fit(X, y)
+    assert aelle.transform(X).shape == (60, 3)
+    assert len(aelle.get_feature_names_out()) == 3
+
+
+@both
 def test_the_published_network_keeps_its_last_weights(Estimator, rows, monkeypatch):
     restored = []
     monkeypatch.setattr(Best, "restore", lambda best: restored.append(best))
