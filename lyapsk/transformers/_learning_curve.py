@@ -30,12 +30,13 @@ class LearningCurveTransformer(TransformerMixin, BaseEstimator):
         Last less first epoch, and least-squares slope per epoch over the later half of the epochs
         (at least two). Both are 0 for a single epoch.
 
-    All are taken on a logarithmic scale, ``log(value)``, where ``fit`` saw no negative value of
-    the column, as in most losses and scores, and ``sign(value) log(1 + abs(value))`` where it did.
-    On that scale values are clipped to those seen in ``fit``, widened by their range (by at least
-    1) on either side. NaN and infinity of a network that diverged come out as the upper end, as a
-    very large loss would; 0 on the scale of ``log(value)`` comes out as the lower one. So all
-    features are finite.
+    All are taken on a logarithmic scale, ``log(value)``, where ``fit`` saw no finite negative value
+    of the column, as in most losses and scores, and ``sign(value) log(1 + abs(value))`` where it
+    did. On that scale values are clipped to those seen in ``fit``, widened by their range (by at
+    least 1) on either side, so all features are finite, those of a network that diverged too:
+    infinity comes out as the upper end, the worst of a loss, and minus infinity as the lower one,
+    the worst of a score such as R2. NaN says nothing of its direction and is read as infinity, so
+    it is the worst of losses only. 0 on the scale of ``log(value)`` comes out as the lower end.
 
     Parameters
     ----------
@@ -125,7 +126,7 @@ class LearningCurveTransformer(TransformerMixin, BaseEstimator):
         keys = common_columns(usable, self.n_epochs_) if self.keys is None else self.keys
         self.keys_ = [str(key) for key in keys]
         curves = np.stack(succeeded(self._curves(histories)))
-        self.plain_log_ = ~(curves < 0).any(axis=(0, 2))
+        self.plain_log_ = ~((curves < 0) & np.isfinite(curves)).any(axis=(0, 2))
         self.lower_, self.upper_ = _ends(self._scaled(curves))
         return self
 

@@ -85,6 +85,22 @@ def test_a_diverged_network_is_one_range_above_all_others():
     assert np.isfinite(frame).all(axis=None)
 
 
+def test_a_score_of_minus_infinity_is_one_range_below_all_others():
+    scores = [[-1.0, np.e - 1], [0.0, -np.inf], [0.0, np.inf], [0.0, np.nan]]
+    frame = frame_of([history(r2=score) for score in scores])
+    worst, best = -2 * np.log(2) - 1, np.log(2) + 2
+    np.testing.assert_allclose(frame["r2_epoch_2"], [1, worst, best, best])
+    np.testing.assert_allclose(frame["r2_lowest"], [-np.log(2), worst, 0, 0])
+    np.testing.assert_allclose(frame["r2_change"], [1 + np.log(2), worst, best, best])
+
+
+def test_minus_infinity_does_not_change_the_scale_of_the_others():
+    transformer = LearningCurveTransformer()
+    rows = transformer.fit_transform([history(loss=[value]) for value in (0.5, 2.0, -np.inf)])
+    assert transformer.plain_log_.all()
+    np.testing.assert_allclose(rows[:, 0], np.log(2) * np.array([-1, 1, -3]))
+
+
 def test_what_is_beyond_the_values_of_fit_is_clipped():
     transformer = LearningCurveTransformer().fit([history(loss=[1.0]), history(loss=[np.exp(2)])])
     values = [np.exp(3), np.exp(-1), 1e30, np.nan, 1e-30, 0.0, -1.0, -np.inf]
