@@ -13,6 +13,7 @@ _ROOM_OF = {
     "AeLLERegressor": "aelle",
     "AeLLEClassifier": "aelle",
     "GradientAlignmentScorer": "scorers",
+    "frame_gradient": "scorers",
 }
 
 __all__ = ["__version__", *_ROOM_OF]

@@ -23,7 +23,7 @@ def undisturbed(model):
     modes = [m.training for m in modules]
     buffers = [(m, dict(m._buffers), [b.clone() for b in m.buffers(False)]) for m in modules]
     try:
-        with same_generators(), torch.no_grad():
+        with same_generators(), torch.inference_mode(False), torch.no_grad():
             for module in modules:
                 module.training = False
             yield

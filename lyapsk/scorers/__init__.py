@@ -1,6 +1,7 @@
 """Scores of fitted nets that need the network itself, not its predictions."""
 
 from ._alignment import GradientAlignmentScorer
+from ._frame_gradient import FrameGradient, frame_gradient
 from ._result import GradientAlignment
 
-__all__ = ["GradientAlignment", "GradientAlignmentScorer"]
+__all__ = ["FrameGradient", "GradientAlignment", "GradientAlignmentScorer", "frame_gradient"]

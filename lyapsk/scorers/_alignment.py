@@ -1,24 +1,26 @@
 """Does the gradient point where the network's perturbations grow fastest?"""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
+from torch.nn.functional import pad
 
-from ..exceptions import LyapskWarning
-from ..nets import Options, around, recorded_calls, undisturbed
-from ..spectrum import initial_frame
-from ..tangent import dynamics_of
-from ._checks import check_counts, check_length, module_and_layer
-from ._directions import frame_overlaps, leading_right_vectors
-from ._driven import drive_of
-from ._gradients import backpropagate
+from ..exceptions import InvalidInputError, LyapskWarning
+from ..nets import Options
+from ..spectrum import initial_frame, on_all_cores
+from ._checks import check_counts, check_length
+from ._directions import adjoint_side, state_side
+from ._frame_gradient import gradient_in_frames
 from ._result import GradientAlignment
-from ._sequences import dataset_of, single_sequences
+from ._source import Source
 
-# Numbers in the frames, or in one step's Jacobians, of the sequences that run together.
-_ENTRIES = 2**22
+_SIDES = {"state": state_side, "adjoint": adjoint_side}
+
+_FEEDBACK = 0.01
+"""Relative distance to autograd above which rounding in float32 does not explain it."""
 
 
 class GradientAlignmentScorer(BaseEstimator):
@@ -31,6 +33,11 @@ class GradientAlignmentScorer(BaseEstimator):
     ``||V_m Q_q||_F^2 / n_singular``, averaged over steps and sequences, is scaled so that 0 is
     the chance level ``n_directions / n`` and 1 is containment.
 
+    With ``side="adjoint"`` the same is done where the adjoint ``delta_s`` lives, the gradient of
+    the loss with respect to the state after step ``s``: the leading left singular vectors of
+    ``sum_s delta_s h_{s-1}^T`` against the backward frame ``P_s``, from
+    ``J_{s+1}^T P_{s+1} = P_s R`` run from the end.
+
     It is a scorer: pass it as ``scoring=`` to scikit-learn's model selection over skorch nets, or
     to :class:`skorch.callbacks.EpochScoring`. The net is run in eval mode and left as it was.
 
@@ -40,14 +47,16 @@ class GradientAlignmentScorer(BaseEstimator):
         Leading directions of the frame, fewer than the size ``n`` of the full state: all of them
         contain every vector.
     n_singular : int, default=2
-        Leading right singular vectors of the gradient. Where a gradient has a smaller rank, the
+        Leading singular vectors of the gradient. Where a gradient has a smaller rank, the
         average is over those that it has.
+    side : {"state", "adjoint"}, default="state"
+        Which singular vectors and which frame are compared, see above.
     layer : str, optional
         Name of the recurrent layer, where the module has several.
     warmup : int, default=1
-        Steps at the start of each sequence that align the frame and are left out of the averages;
-        the gradient is always that of the whole sequence. The frame before the first step is
-        random and scores chance.
+        Steps that align the frame and are left out of the averages, at the start of each
+        sequence, for the adjoint's side at its end; the gradient is always that of the whole
+        sequence. The frame before the first step, or at the end, is random and scores chance.
     random_state : int, RandomState or None, default=None
         Seeds the initial frame. None stands for one fixed frame.
     device : str or torch.device, optional
@@ -64,9 +73,9 @@ class GradientAlignmentScorer(BaseEstimator):
     cell of an LSTM). The frame is followed in float64 whatever the net's own precision; where a
     direction of it has died, the mean over all that could stand in its place counts.
 
-    Each sequence goes through the net and back by itself, as a batch of one: a few milliseconds
-    for a hundred steps. In a training loop a few dozen sequences are enough, as ``standard_error``
-    tells.
+    Sequences go through the net and its loss in the batches of its own iterator, and back as far
+    as the recurrent layer, whose states are then followed in float64. A call costs little more
+    than a training step; :meth:`analyze` follows frames of all directions as well.
 
     References
     ----------
@@ -106,6 +115,7 @@ class GradientAlignmentScorer(BaseEstimator):
         *,
         n_directions=5,
         n_singular=2,
+        side="state",
         layer=None,
         warmup=1,
         random_state=None,
@@ -113,6 +123,7 @@ class GradientAlignmentScorer(BaseEstimator):
     ):
         self.n_directions = n_directions
         self.n_singular = n_singular
+        self.side = side
         self.layer = layer
         self.warmup = warmup
         self.random_state = random_state
@@ -131,7 +142,11 @@ class GradientAlignmentScorer(BaseEstimator):
         float
             0 is chance, 1 is containment. NaN, with a warning, if all gradients are zero.
         """
-        return self.analyze(net, X, y).score
+        source, options = self._checked(net)
+        overlaps = self._overlaps(source, source.readings(X, y), options)
+        alignment = GradientAlignment.from_overlaps(overlaps, source.dynamics.state_size)
+        _warn_of_zero_gradients(alignment.per_sequence)
+        return alignment.score
 
     def analyze(self, net, X, y=None):
         """The score with the arrays behind it.
@@ -142,7 +157,8 @@ class GradientAlignmentScorer(BaseEstimator):
             With one recurrent layer, or one that ``layer`` names: ``torch.nn.RNN``, ``GRU`` or
             ``LSTM`` of one direction, or one of their cells.
         X : whatever ``net.fit`` takes
-            Sequences of one length, or a torch Dataset of such sequences and their targets.
+            Sequences, or a torch Dataset of sequences and their targets. Sequences that the
+            module packs count over their own steps only.
         y : whatever ``net.fit`` takes, optional
             Targets; only a Dataset does without.
 
@@ -157,46 +173,67 @@ class GradientAlignmentScorer(BaseEstimator):
         NumericalError
             If a gradient is not finite.
         """
+        source, options = self._checked(net)
+        readings, gradients = source.readings_and_gradients(X, y)
+        overlaps = self._overlaps(source, readings, options)
+        frame = self._frame(source.dynamics.state_size, source, options)
+        gradient = gradient_in_frames(source, readings, gradients, frame)
+        alignment = GradientAlignment.from_overlaps(overlaps, source.dynamics.state_size, gradient)
+        _warn_of_zero_gradients(alignment.per_sequence)
+        _warn_of_distance(gradient.error)
+        return alignment
+
+    def _checked(self, net):
         options = Options.checked(
             warmup=self.warmup, random_state=self.random_state, device=self.device
         )
-        module, layer = module_and_layer(net, self.layer)
-        dynamics = dynamics_of(layer, dtype=options.dtype, device=options.device)
-        check_counts(self.n_directions, self.n_singular, dynamics)
-        dataset = dataset_of(net, X, y)
-        with undisturbed(net), around(net, module):
-            readings = self._read(net, layer, dynamics, dataset)
-            overlaps = self._overlaps(dynamics, readings, options)
-        alignment = GradientAlignment.from_overlaps(overlaps, dynamics.state_size)
-        _warn_of_zero_gradients(alignment.per_sequence)
-        return alignment
+        if self.side not in _SIDES:
+            raise InvalidInputError(
+                f"side: got {self.side!r}. It must be {' or '.join(map(repr, _SIDES))}."
+            )
+        source = Source(net, self.layer, options)
+        check_counts(self.n_directions, self.n_singular, source.dynamics)
+        return source, options
 
-    def _read(self, net, layer, dynamics, dataset):
-        """Initial states and inputs of the layer, and singular vectors, of all sequences."""
-        n, like = dynamics.state_size, dynamics.cells[0].recurrent.weight
-        readings = []
-        for X, y in single_sequences(net, dataset):
-            with recorded_calls(layer) as calls:
-                gradients = backpropagate(net, layer, X, y)
-            state, inputs = drive_of(layer, calls, state_size=n, like=like)
-            first = readings[0][1] if readings else inputs
-            check_length(len(inputs), len(first), self.warmup)
-            vectors = leading_right_vectors(gradients, dynamics, self.n_singular)
-            readings.append((state, inputs, vectors))
-        return [torch.stack(column) for column in zip(*readings, strict=True)]
-
-    def _overlaps(self, dynamics, readings, options):
-        """Overlaps (n_sequences, n_steps, q, m) after the warm-up, a part at a time."""
-        n, n_steps = dynamics.state_size, readings[1].shape[1]
-        frame = initial_frame(
-            n, self.n_directions, seed=options.seed, dtype=options.dtype, device=options.device
+    def _frame(self, n_directions, source, options):
+        return initial_frame(
+            source.dynamics.state_size,
+            n_directions,
+            seed=options.seed,
+            dtype=options.dtype,
+            device=options.device,
         )
-        size = max(1, _ENTRIES // (n * max(n, n_steps * len(frame))))
-        overlaps = [
-            frame_overlaps(dynamics, state, inputs, frame, vectors)
-            for state, inputs, vectors in zip(*(c.split(size) for c in readings), strict=True)
+
+    def _overlaps(self, source, readings, options):
+        """Overlaps (n_sequences, n_steps, q, m) without the warm-up, NaN where there are none."""
+        for reading in readings:
+            check_length(reading.lengths, self.warmup)
+        frame = self._frame(self.n_directions, source, options)
+        follow = partial(self._overlaps_of, source.dynamics, frame)
+        parts = [
+            part for reading in readings for part in reading.split(_numbers_each(reading, frame))
         ]
-        return torch.cat(overlaps)[:, self.warmup :]
+        followed = (on_all_cores if options.device.type == "cpu" else map)(follow, parts)
+        n_steps = max(reading.inputs.shape[1] for reading in readings)
+        overlaps = [pad(o, (0, 0, 0, 0, 0, n_steps - o.shape[1]), value=np.nan) for o in followed]
+        overlaps = torch.cat(overlaps)
+        if self.side == "state":
+            return overlaps[:, self.warmup :]
+        return overlaps[:, : n_steps - self.warmup]
+
+    def _overlaps_of(self, dynamics, frame, reading):
+        overlaps = _SIDES[self.side](dynamics, reading, frame, self.n_singular)
+        used = reading.within
+        if self.side == "adjoint":
+            # Those that have as many steps more, as the warm-up asks, before their end.
+            used = pad(used, (0, self.warmup))[:, self.warmup :]
+        return overlaps.masked_fill(~used[..., None, None], torch.nan)
+
+
+def _numbers_each(reading, frame):
+    """Numbers for each sequence in frames and in the gradient of the recurrent weights."""
+    n_steps, n = reading.state_gradients.shape[1:]
+    return n * max(4 * n, n_steps * len(frame))
 
 
 def _warn_of_zero_gradients(per_sequence):
@@ -207,6 +244,17 @@ def _warn_of_zero_gradients(per_sequence):
             f"The gradient of the recurrent weights is exactly zero for {n_zero} of "
             f"{len(per_sequence)} sequences, which are left out of the averages{score}. Their "
             "loss is already zero in the net's precision, or does not depend on these weights.",
+            LyapskWarning,
+            stacklevel=3,
+        )
+
+
+def _warn_of_distance(error):
+    if not error <= _FEEDBACK:
+        warnings.warn(
+            f"The gradient through the frames is {error:.2g} away from autograd's, relative to it. "
+            "The loss depends on the recurrent layer in a way that its states do not show, such "
+            "as outputs that are fed back as inputs; the alignment leaves that out.",
             LyapskWarning,
             stacklevel=3,
         )

@@ -29,27 +29,23 @@ def module_and_layer(net, name):
 def check_counts(n_directions, n_singular, dynamics):
     """Fewer directions than the state has, and no more vectors than the gradient has columns."""
     n, n_units = dynamics.state_size, sum(cell.output_size for cell in dynamics.cells)
-    _check_count("n_directions", n_directions, n - 1, f"below the size of the full state, {n}")
-    _check_count(
-        "n_singular", n_singular, n_units, f"at most the number of hidden units, {n_units}"
-    )
+    check_count("n_directions", n_directions, n - 1, f"below the size of the full state, {n}")
+    largest = f"at most the number of hidden units, {n_units}"
+    check_count("n_singular", n_singular, n_units, largest)
 
 
-def check_length(n_steps, first, warmup):
-    """Sequences must be as long as the first one, and longer than the warm-up."""
-    if n_steps <= warmup:
+def check_length(lengths, warmup):
+    """Sequences must be longer than the warm-up."""
+    shortest = int(lengths.min())
+    if shortest <= warmup:
         raise InvalidInputError(
-            f"warmup: got {warmup}, but X has sequences of {n_steps} steps. At least one step must "
-            "remain: pass longer sequences or shorten warmup."
-        )
-    if n_steps != first:
-        raise InvalidInputError(
-            f"X: got sequences of {first} and of {n_steps} steps. All must have one length, so "
-            "that their steps can be averaged: pad them, or score each length by itself."
+            f"warmup: got {warmup}, but X has sequences of {shortest} steps. At least one step "
+            "must remain: pass longer sequences or shorten warmup."
         )
 
 
-def _check_count(name, value, largest, bound):
+def check_count(name, value, largest, bound):
+    """A whole number from 1 on, ``bound`` says how the largest is called."""
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or not 1 <= value <= largest:
         raise InvalidInputError(

@@ -1,76 +1,124 @@
-"""Directions in state space: those of the gradient, those of the frame, and their overlaps."""
+"""Directions in state space: those of the gradient, those of frames, and their overlaps."""
 
 import torch
 from torch.nn.functional import pad
 
-from ..spectrum import Drive, Position, follow_frame
+from ..spectrum import Position, follow_adjoint, follow_frame
 
 
-def leading_right_vectors(gradients, dynamics, n_singular):
-    """Leading right singular vectors of the recurrent weights' gradient, in the full state.
-
-    The gradients of stacked layers are the blocks of one block-diagonal matrix, so that each
-    vector lives in the ``h`` of one layer, and all layers' are ordered by singular value.
-
-    Parameters
-    ----------
-    gradients : sequence of Tensor of shape (n_gates * n_units, n_outputs)
-        Of each layer's ``weight_hh``.
-    dynamics : Stack
-        Its state places the layers' ``h`` in the full state.
-    n_singular : int
-
-    Returns
-    -------
-    Tensor of shape (n_singular, n)
-        Rows of NaN where the gradient's rank is smaller.
-    """
-    like = dynamics.cells[0].recurrent.weight
-    values, vectors, offset = [], [], 0
-    for cell, gradient in zip(dynamics.cells, gradients, strict=True):
-        _, S, Vh = torch.linalg.svd(gradient.to(like), full_matrices=False)
-        values.append(S)
-        vectors.append(pad(Vh, (offset, dynamics.state_size - offset - cell.output_size)))
-        offset += cell.state_size
-    values, order = torch.cat(values).sort(descending=True, stable=True)
-    vectors = torch.cat(vectors)[order[:n_singular]]
-    noise = values[0] * max(gradients[0].shape) * torch.finfo(gradients[0].dtype).eps
-    return vectors.masked_fill(values[:n_singular, None] <= noise, torch.nan)
-
-
-def frame_overlaps(dynamics, state, inputs, frame, vectors):
-    """Squared cosines between the frame before each step and given directions.
+def state_side(dynamics, reading, frame, n_singular):
+    """Overlaps of the frame before each step with the gradient's right singular vectors.
 
     Step ``s`` reads ``h_{s-1}``, so its frame is ``Q_{s-1}``, from ``J_t Q_{t-1} = Q_t R_t``; that
-    of the first step is the initial one.
+    of the first step is the initial one. The right singular vectors of the recurrent weights'
+    gradient ``sum_s (ds_s / dW)^T delta_s`` live where ``h_{s-1}`` lives.
 
     Parameters
     ----------
     dynamics : Stack
         Of one network.
-    state : Tensor of shape (n_sequences, n)
-        Initial states.
-    inputs : Tensor of shape (n_sequences, n_steps, n_inputs)
+    reading : Reading
     frame : Tensor of shape (q, n)
         Initial frame, by its columns.
-    vectors : Tensor of shape (n_sequences, m, n)
-        Unit vectors, the same for all steps.
+    n_singular : int
 
     Returns
     -------
-    Tensor of shape (n_sequences, n_steps, q, m)
+    Tensor of shape (n_sequences, n_steps, q, n_singular)
+        Squared cosines, the same steps after the initial frame standing first.
     """
-    drive = Drive(state.unsqueeze(0), inputs.transpose(0, 1).unsqueeze(1), inputs.shape[1])
-    start = Position.start(drive.state, frame)
-    followed = follow_frame(dynamics, drive, start, keep=("growth", "frames"))
-    frames = _shifted(followed.frames[0], frame.mT)
-    alive = ~_shifted(followed.history[0], frame.new_zeros(len(frame))).isneginf().unsqueeze(-1)
+    none = frame[:0]
+    back = follow_adjoint(dynamics, reading.drive, reading.state_gradients, none, reading.lengths)
+    gradient = dynamics.weight_gradient(back.before, reading.inputs, back.adjoint)
+    gradients = [cell.recurrent.weight.flatten(1, 2) for cell in gradient.cells]
+    vectors = _leading(gradients, _outputs(dynamics), n_singular, dynamics.state_size, right=True)
+    start = Position.start(reading.state.unsqueeze(0), frame)
+    ahead = follow_frame(dynamics, reading.drive, start, keep=("growth", "frames"))
+    frames = _shifted(ahead.frames[0], frame.mT)
+    growth = _shifted(ahead.history[0], frame.new_zeros(len(frame)))
+    return _overlaps(frames, growth, vectors)
+
+
+def adjoint_side(dynamics, reading, frame, n_singular):
+    """Overlaps of the backward frame at each step with the adjoint's singular vectors.
+
+    The backward frame is ``P_s`` from ``J_{s+1}^T P_{s+1} = P_s R``; that at a sequence's end is
+    the initial one. Beside it, where ``delta_s`` lives, stand the left singular vectors of
+    ``sum_s delta_s h_{s-1}^T``: the gradient of a recurrent term added to the state, which is the
+    recurrent weights' gradient but for the slopes of the gates.
+
+    Parameters and returns are those of ``state_side``; the initial frame stands last.
+    """
+    back = follow_adjoint(dynamics, reading.drive, reading.state_gradients, frame, reading.lengths)
+    blocks = [slice(*ends) for ends in _blocks(dynamics)]
+    gradients = [
+        back.adjoint[..., own].mT @ back.before[..., outputs]
+        for own, outputs in zip(blocks, _outputs(dynamics), strict=True)
+    ]
+    vectors = _leading(gradients, blocks, n_singular, dynamics.state_size, right=False)
+    return _overlaps(back.frames, back.growth, vectors)
+
+
+def _leading(gradients, places, n_singular, n, *, right):
+    """Leading singular vectors of layers' gradients as the blocks of one block-diagonal matrix.
+
+    Each vector lives in the part of the full state that is its layer's, and all layers' are
+    ordered by singular value.
+
+    Parameters
+    ----------
+    gradients : list of Tensor of shape (n_sequences, n_rows, n_columns)
+        Of each layer.
+    places : list of slice
+        Where in the full state each layer's vectors belong.
+    n_singular, n : int
+    right : bool
+        Right singular vectors, or left.
+
+    Returns
+    -------
+    Tensor of shape (n_sequences, n_singular, n)
+        Rows of NaN where a sequence's gradient has a smaller rank.
+    """
+    values, vectors = [], []
+    for gradient, place in zip(gradients, places, strict=True):
+        U, S, Vh = torch.linalg.svd(gradient, full_matrices=False)
+        values.append(S)
+        vectors.append(pad(Vh if right else U.mT, (place.start, n - place.stop)))
+    values, order = torch.cat(values, 1).sort(descending=True, stable=True)
+    order, values = order[:, :n_singular], values[:, :n_singular]
+    vectors = torch.cat(vectors, 1).gather(1, order.unsqueeze(-1).expand(-1, -1, n))
+    size = max(max(gradient.shape[1:]) for gradient in gradients)
+    noise = values[:, :1] * size * torch.finfo(values.dtype).eps
+    return vectors.masked_fill((values <= noise).unsqueeze(-1), torch.nan)
+
+
+def _overlaps(frames, growth, vectors):
+    """Squared cosines of frames (N, n_steps, n, q) with vectors (N, m, n), (N, n_steps, q, m)."""
     overlaps = (frames.mT @ vectors.mT.unsqueeze(1)).square()
     # Where a direction has died (J is singular), QR puts an arbitrary one in its place: the mean
     # over all that are orthogonal to the living ones stands for it.
+    alive = ~growth.isneginf().unsqueeze(-1)
     remaining = 1 - (overlaps * alive).sum(2, keepdim=True)
-    n_remaining = dynamics.state_size - alive.sum(2, keepdim=True)
+    n_remaining = frames.shape[2] - alive.sum(2, keepdim=True)
     return torch.where(alive, overlaps, remaining / n_remaining)
+
+
+def _blocks(dynamics):
+    """Start and stop of each layer's part of the full state."""
+    stop = 0
+    for size in dynamics.state_sizes:
+        start, stop = stop, stop + size
+        yield start, stop
+
+
+def _outputs(dynamics):
+    """Where in the full state each layer's ``h`` is."""
+    starts = (start for start, _ in _blocks(dynamics))
+    return [
+        slice(start, start + cell.output_size)
+        for start, cell in zip(starts, dynamics.cells, strict=True)
+    ]
 
 
 def _shifted(after, first):

@@ -1,8 +1,7 @@
-"""The sequences of a data set, one by one, as a net's own iterator collates them."""
+"""The sequences of a data set, in batches as a net's own iterator collates them."""
 
 import skorch
-from skorch.dataset import get_len, unpack_data
-from skorch.utils import multi_indexing
+from skorch.dataset import unpack_data
 from torch.utils.data import Subset
 
 from ..exceptions import InvalidInputError
@@ -27,13 +26,9 @@ def dataset_of(net, X, y):
     return dataset
 
 
-def single_sequences(net, dataset):
-    """Yield inputs and targets of one sequence at a time, each a batch of one."""
-    for batch in net.get_iterator(dataset, training=False):
-        inputs, targets = unpack_data(batch)
-        for index in range(get_len(inputs)):
-            only = slice(index, index + 1)
-            yield multi_indexing(inputs, only), multi_indexing(targets, only)
+def batches(net, dataset):
+    """Inputs and targets, batch by batch."""
+    return map(unpack_data, net.get_iterator(dataset, training=False))
 
 
 def _lacks_targets(dataset):

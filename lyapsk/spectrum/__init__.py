@@ -1,5 +1,6 @@
 """The frame iteration and the spectrum that it gives. Knows torch only."""
 
+from ._adjoint import Adjoint, follow_adjoint, frame_coordinates, log_largest_singular_values
 from ._assemble import Piece, assemble, standard_error
 from ._cores import on_all_cores
 from ._drive import Drive
@@ -9,14 +10,18 @@ from ._iteration import follow_frame
 from ._result import LyapunovSpectrum
 
 __all__ = [
+    "Adjoint",
     "Drive",
     "Growth",
     "LyapunovSpectrum",
     "Piece",
     "Position",
     "assemble",
+    "follow_adjoint",
     "follow_frame",
+    "frame_coordinates",
     "initial_frame",
+    "log_largest_singular_values",
     "on_all_cores",
     "standard_error",
 ]

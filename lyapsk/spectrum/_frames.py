@@ -47,11 +47,13 @@ def orthonormalize(tangents):
         Columns of ``Q_t``.
     growth : Tensor of shape (..., k)
         ``log abs diag R_t``, in nats.
+    factor : Tensor of shape (..., k, k)
+        ``R_t``.
     """
     Q, R = torch.linalg.qr(tangents.mT)
     diagonal = R.diagonal(dim1=-2, dim2=-1).abs()
     noise = torch.linalg.vector_norm(R, dim=-2) * RESOLUTION[R.dtype]
-    return Q.mT, diagonal.log().masked_fill(diagonal <= noise, -torch.inf)
+    return Q.mT, diagonal.log().masked_fill(diagonal <= noise, -torch.inf), R
 
 
 def factor(tangents, packed):

@@ -46,6 +46,8 @@ class Growth:
         Growth of every step, in nats.
     frames : Tensor of shape (n_networks, n_sequences, n_steps, n, k), or None
         ``Q_t`` of every step.
+    factors : Tensor of shape (n_networks, n_sequences, n_steps, k, k), or None
+        ``R_t`` of every step.
     """
 
     by_block: Tensor
@@ -53,3 +55,4 @@ class Growth:
     failed_step: Tensor
     history: Tensor | None
     frames: Tensor | None
+    factors: Tensor | None

@@ -25,7 +25,7 @@ def follow_frame(
         Steps that align state and frame and are left out of what is gathered.
     n_blocks : int
         Number of nearly equal blocks of steps over which growth is averaged.
-    keep : collection of {"growth", "frames"}
+    keep : collection of {"growth", "frames", "factors"}
         What to keep of every step; needs ``method="qr"``.
     enough : callable, optional
         Told the list of block means so far, each (n_networks, n_sequences, k), after every block;
@@ -52,4 +52,5 @@ def follow_frame(
         failed_step=stepper.failed_step,
         history=torch.stack(stepper.history, 2) if "growth" in keep else None,
         frames=torch.stack(stepper.frames, 2) if "frames" in keep else None,
+        factors=torch.stack(stepper.factors, 2) if "factors" in keep else None,
     )

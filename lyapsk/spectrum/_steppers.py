@@ -42,7 +42,7 @@ class Stepper(ABC):
         self.frame = position.frame.clone(memory_format=torch.contiguous_format)
         self.step = 0
         self.failed_step = torch.full(self.state.shape[:2], -1, device=self.state.device)
-        self.keep, self.history, self.frames = (), [], []
+        self.keep, self.history, self.frames, self.factors = (), [], [], []
         self._chunk = max(4, min(LONGEST_CHUNK, CHUNK_ENTRIES // self.state.numel()))
 
     def advance(self, stop):
@@ -78,13 +78,15 @@ class Orthonormalization(Stepper):
     def _follow(self, push, n_steps, total):
         for step in range(n_steps):
             push(step, self.frame, self._pushed)
-            self.frame, growth = orthonormalize(self._pushed)
+            self.frame, growth, R = orthonormalize(self._pushed)
             self._note_failed(growth.isnan().any(-1)[None], self.step + step)
             total += growth
             if "growth" in self.keep:
                 self.history.append(growth)
             if "frames" in self.keep:
                 self.frames.append(self.frame.mT)
+            if "factors" in self.keep:
+                self.factors.append(R)
 
 
 class Elimination(Stepper):

@@ -1,7 +1,7 @@
 """One-step maps of recurrent layers, and how each pushes a frame forward. Knows torch only."""
 
 from ._dynamics import Dynamics
-from ._layers import cells_of, dynamics_of, is_recurrent, state_from_torch
+from ._layers import cells_of, dynamics_of, is_recurrent, named_weights, state_from_torch
 from ._layerwise import layerwise
 from ._map import StepMap
 from ._stack import Stack
@@ -14,5 +14,6 @@ __all__ = [
     "dynamics_of",
     "is_recurrent",
     "layerwise",
+    "named_weights",
     "state_from_torch",
 ]

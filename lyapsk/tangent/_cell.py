@@ -19,6 +19,18 @@ def concatenate(parts):
     return first
 
 
+def map_tensors(function, holder):
+    """The same holder of weights with ``function`` of each of its tensors in place of it."""
+    if torch.is_tensor(holder):
+        return function(holder)
+    if isinstance(holder, tuple):
+        return tuple(map_tensors(function, part) for part in holder)
+    if is_dataclass(holder):
+        parts = {f.name: map_tensors(function, getattr(holder, f.name)) for f in fields(holder)}
+        return replace(holder, **parts)
+    return holder
+
+
 @dataclass(frozen=True)
 class Cell(ABC):
     """One recurrent layer: its state starts with its output ``h``.

@@ -62,6 +62,35 @@ def dynamics_of(layer, *, dtype, device):
     return Stack(tuple(cell for (cell,) in cells_of(layer, dtype=dtype, device=device)))
 
 
+def named_weights(layer, stack):
+    """Weights of a stack, or their gradients, as torch names and shapes them.
+
+    Parameters
+    ----------
+    layer : recurrent layer or cell
+        Of one direction.
+    stack : Stack
+        As ``dynamics_of`` makes it of ``layer``.
+
+    Returns
+    -------
+    dict of str to Tensor
+        With the networks in front.
+    """
+    cell_layer = isinstance(layer, nn.RNNCellBase)
+    named = {}
+    for index, cell in enumerate(stack.cells):
+        suffix = "" if cell_layer else f"_l{index}"
+        named[f"weight_ih{suffix}"] = cell.input.weight.flatten(1, 2)
+        named[f"weight_hh{suffix}"] = cell.recurrent.weight.flatten(1, 2)
+        if layer.bias:
+            named[f"bias_ih{suffix}"] = cell.input.bias.flatten(1)
+            named[f"bias_hh{suffix}"] = cell.recurrent.bias.flatten(1)
+        if getattr(cell, "projection", None) is not None:
+            named[f"weight_hr{suffix}"] = cell.projection
+    return named
+
+
 def state_from_torch(hx):
     """Full state from what torch calls ``hx``.
 

@@ -93,13 +93,14 @@ def permuting():
     return layer
 
 
+@pytest.mark.parametrize("side", ["state", "adjoint"])
 @pytest.mark.parametrize(("n_directions", "n_singular"), [(1, 1), (3, 2), (8, 4)])
-def test_random_frames_score_zero_on_average(n_directions, n_singular):
+def test_random_frames_score_zero_on_average(n_directions, n_singular, side):
     net, x, y = regression(permuting(), n_sequences=1)
     x = np.abs(x)
     scores = [
         GradientAlignmentScorer(
-            n_directions=n_directions, n_singular=n_singular, random_state=seed
+            n_directions=n_directions, n_singular=n_singular, side=side, random_state=seed
         )(net, x, y)
         for seed in range(200)
     ]
@@ -137,6 +138,9 @@ def test_result_is_consistent():
     error = alignment.per_sequence.std(ddof=1) / np.sqrt(6)
     assert alignment.standard_error == pytest.approx(error)
     assert f"{alignment.score:.4g} ± {error:.2g}" in repr(alignment)
+    assert alignment.gradient.share[-1] == pytest.approx(1)
+    assert alignment.gradient.error < 1e-5
+    assert GradientAlignmentScorer(n_directions=2, n_singular=3)(net, X, Y) == alignment.score
 
 
 def test_all_directions_but_one_leave_the_rest():
@@ -262,7 +266,7 @@ def test_order_and_batches_of_sequences_do_not_matter():
 def test_sequences_in_parts_are_as_together(monkeypatch):
     net = make_net()
     together = SMALL.analyze(net, X, Y)
-    monkeypatch.setattr("lyapsk.scorers._alignment._ENTRIES", 1)
+    monkeypatch.setattr("lyapsk.scorers._readings.NUMBERS_AT_ONCE", 1)
     np.testing.assert_allclose(SMALL.analyze(net, X, Y).per_sequence, together.per_sequence)
 
 
@@ -365,7 +369,7 @@ def test_frozen_weights_have_a_gradient_too():
     score = SMALL(net, X, Y)
     for p in net.module_.parameters():
         p.requires_grad_(False)
-    assert SMALL(net, X, Y) == score
+    assert SMALL(net, X, Y) == pytest.approx(score, abs=1e-9)
 
 
 def test_parametrized_weights():
@@ -415,8 +419,15 @@ def test_packed_sequences_have_their_own_length():
     assert packed.overlaps.shape == (4, 2, 2)
     cut = SMALL.analyze(net, {"x": x[:, :5], "length": np.full(3, 5)}, y)
     np.testing.assert_allclose(packed.overlaps, cut.overlaps)
-    with pytest.raises(InvalidInputError, match="sequences of 5 and of 6 steps"):
-        SMALL(net, {"x": x, "length": np.array([5, 6, 5])}, y)
+    lengths = np.array([5, 6, 7])
+    for side in ("state", "adjoint"):
+        scorer = GradientAlignmentScorer(n_directions=2, side=side)
+        together = scorer.analyze(net, {"x": x, "length": lengths}, y)
+        alone = [scorer(net, {"x": x[[i]], "length": lengths[[i]]}, y[[i]]) for i in range(len(x))]
+        np.testing.assert_allclose(together.per_sequence, alone, atol=1e-5)
+        assert together.overlaps.shape == (6, 2, 2)
+        assert together.score == pytest.approx(np.mean(alone), abs=1e-5)
+        assert np.isfinite(together.per_step).all()
 
 
 class TwoInputs(nn.Module):
@@ -466,6 +477,27 @@ def test_sequences_without_gradient_are_left_out():
     nn.init.zeros_(net.module_.readout.weight)
     with pytest.warns(LyapskWarning, match="5 of 5 .* score is NaN"):
         assert np.isnan(SMALL(net, x, y))
+
+
+class Feedback(nn.Module):
+    """A cell whose read-out is its next input."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.readout = nn.GRUCell(1, 4), nn.Linear(4, 1)
+
+    def forward(self, x):
+        h, y = torch.zeros(len(x), 4), x[:, 0]
+        for _ in range(6):
+            h = self.layer(y, h)
+            y = self.readout(h)
+        return y
+
+
+def test_what_the_states_do_not_show_is_warned_of():
+    net = NeuralNetRegressor(Feedback).initialize()
+    with pytest.warns(LyapskWarning, match="away from autograd's.*fed back as inputs"):
+        SMALL.analyze(net, np.ones((3, 4, 1), "float32"), np.zeros((3, 1), "float32"))
 
 
 def test_standard_error_of_one_sequence_is_infinite():
@@ -576,6 +608,7 @@ REFUSED = {
     "n_singular too large": ({"n_singular": 7}, InvalidInputError, "n_singular: got 7.*units, 6"),
     "n_singular boolean": ({"n_singular": True}, InvalidInputError, "n_singular: got True"),
     "negative warmup": ({"warmup": -1}, InvalidInputError, "warmup: got -1"),
+    "unknown side": ({"side": "left"}, InvalidInputError, "side: got 'left'.*'adjoint'"),
     "warmup too long": ({"warmup": 8}, InvalidInputError, "warmup: got 8.*8 steps"),
     "unknown device": ({"device": "toaster"}, InvalidInputError, "device: got 'toaster'"),
 }
@@ -615,12 +648,14 @@ class Ragged(torch.utils.data.Dataset):
         return torch.ones(4 + index, 2), torch.ones(1)
 
 
-def test_sequences_of_unequal_lengths_are_refused():
+def test_batches_of_unequal_lengths():
     net = NeuralNetRegressor(
         Regressor, module__layer=nn.GRU(2, 6, batch_first=True), batch_size=1
     ).initialize()
-    with pytest.raises(InvalidInputError, match="X: got sequences of 4 and of 5 steps"):
-        SMALL(net, Ragged())
+    alignment = SMALL.analyze(net, Ragged())
+    assert alignment.overlaps.shape == (4, 2, 2)
+    alone = [SMALL(net, torch.utils.data.Subset(Ragged(), [i])) for i in range(2)]
+    np.testing.assert_allclose(alignment.per_sequence, alone)
 
 
 @pytest.mark.gpu

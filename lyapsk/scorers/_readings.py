@@ -1,0 +1,219 @@
+"""Batches of sequences through a net and its loss: what drives the layer, what the loss asks."""
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from skorch.dataset import get_len
+from torch import Tensor, nn
+from torch.backends import cudnn
+from torch.nn.utils import parametrize
+from torch.nn.utils.rnn import PackedSequence, pad_sequence
+
+from .._random import same_generators
+from ..exceptions import InvalidInputError, NumericalError, RecurrentLayerError
+from ..nets import read_cell, read_layer, recorded_calls
+from ..spectrum import Drive
+from ..tangent import named_weights
+
+NUMBERS_AT_ONCE = 2**22
+"""Numbers in an array of the sequences that run together: 32 MB."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Sequences, padded to one length.
+
+    Attributes
+    ----------
+    state : Tensor of shape (n_sequences, n)
+        The layer's full state before the first step.
+    inputs : Tensor of shape (n_sequences, n_steps, n_inputs)
+        What reaches the layer.
+    state_gradients : Tensor of shape (n_sequences, n_steps, n)
+        ``g_t = dl_t / ds_t``, the loss's own, not by way of later states; 0 after the end.
+    lengths : Tensor of int of shape (n_sequences,)
+        Steps of each sequence.
+    """
+
+    state: Tensor
+    inputs: Tensor
+    state_gradients: Tensor
+    lengths: Tensor
+
+    @property
+    def drive(self):
+        """The sequences as those of one network."""
+        inputs = self.inputs.transpose(0, 1).unsqueeze(1)
+        return Drive(self.state.unsqueeze(0), inputs, len(inputs))
+
+    @property
+    def within(self):
+        """Whether each step belongs to its sequence, (n_sequences, n_steps)."""
+        steps = torch.arange(self.inputs.shape[1], device=self.lengths.device)
+        return steps < self.lengths[:, None]
+
+    def split(self, numbers_each):
+        """Parts of as many sequences as may run together, each with so many numbers."""
+        size = max(1, NUMBERS_AT_ONCE // numbers_each)
+        columns = (self.state, self.inputs, self.state_gradients, self.lengths)
+        return [Reading(*part) for part in zip(*(c.split(size) for c in columns), strict=True)]
+
+
+def read(net, layer, dynamics, X, y):
+    """One batch through a net and its loss, and back to the layer's outputs.
+
+    Parameters
+    ----------
+    net : initialised skorch net
+        In eval mode. Its ``grad`` fields are not touched.
+    layer : recurrent layer or cell
+        In its module.
+    dynamics : Stack
+        Of ``layer``.
+    X, y : inputs and targets, as the net's iterator collates them
+
+    Returns
+    -------
+    Reading
+
+    Raises
+    ------
+    InvalidInputError
+        If the net's own forward or loss fails.
+    NumericalError
+        If the loss's gradient is not finite.
+    """
+    with (
+        recorded_calls(layer) as calls,
+        _outputs_as_leaves(layer) as outputs,
+        same_generators(),
+        torch.enable_grad(),
+    ):
+        gradients = _loss_gradients(net, X, y, lambda: _leaves(outputs))
+    is_cell = isinstance(layer, nn.RNNCellBase)
+    sequences, state = (read_cell if is_cell else read_layer)(layer, calls)
+    _check_number(len(sequences), get_len(X), layer)
+    like = dynamics.cells[0].recurrent.weight
+    if state is None:
+        state = like.new_zeros(len(sequences), dynamics.state_size)
+    inputs = pad_sequence(sequences, batch_first=True).to(like)
+    lengths = torch.tensor([len(x) for x in sequences], device=like.device)
+    gradients = iter(gradients)
+    own = [_mapped(lambda _: next(gradients), output) for output in outputs]
+    if is_cell:
+        by_state = torch.stack([_joined(gradient) for gradient in own], 1).to(like)
+    else:
+        by_state = _by_state(layer, own[0], dynamics, lengths, like)
+    return Reading(state.to(like), inputs, by_state, lengths)
+
+
+def autograd_gradient(net, layer, dynamics, X, y):
+    """Gradient of the net's own loss with respect to the layer's weights, by autograd.
+
+    Returns
+    -------
+    dict of str to Tensor
+        By torch's names.
+    """
+    names = list(named_weights(layer, dynamics))
+    with _differentiable(layer, names) as weights, same_generators():
+        return dict(zip(names, _loss_gradients(net, X, y, lambda: weights), strict=True))
+
+
+def _loss_gradients(net, X, y, leaves):
+    """Gradients of the net's loss; ``leaves`` tells of what, after the forward."""
+    try:
+        loss = net.get_loss(net.infer(X), y, X=X, training=False)
+        gradients = torch.autograd.grad(loss, leaves(), allow_unused=True)
+        if all(gradient is None for gradient in gradients):
+            raise RuntimeError("the loss does not depend on the recurrent layer")
+    except Exception as error:
+        raise InvalidInputError(
+            f"X, y: the net's own forward, its loss or their gradient failed with "
+            f"{type(error).__name__}: {error}. They must be what net.fit takes, and the loss must "
+            "depend on the recurrent layer."
+        ) from error
+    if not all(gradient is None or gradient.isfinite().all() for gradient in gradients):
+        raise NumericalError(
+            "net: the gradient of its loss holds values that are not finite. Look for NaN in X, y "
+            "and the weights; where states or gradients explode, use fewer steps."
+        )
+    return [
+        torch.zeros_like(leaf) if gradient is None else gradient
+        for leaf, gradient in zip(leaves(), gradients, strict=True)
+    ]
+
+
+@contextmanager
+def _outputs_as_leaves(layer):
+    """List the layer's outputs, cut off from the layer: gradients of the loss end there."""
+    outputs = []
+
+    def cut(_, args, output):
+        outputs.append(_mapped(lambda tensor: tensor.detach().requires_grad_(), output))
+        # A module may change in place what it gets.
+        return _mapped(torch.clone, outputs[-1])
+
+    hook = layer.register_forward_hook(cut)
+    try:
+        yield outputs
+    finally:
+        hook.remove()
+
+
+@contextmanager
+def _differentiable(layer, names):
+    """Yield weights of a layer; autograd reaches them in eval mode, also frozen ones."""
+    # cuDNN has no backward pass of recurrent layers in eval mode. A parametrized weight is
+    # a new tensor at each access unless it is cached.
+    with torch.enable_grad(), cudnn.flags(enabled=False), parametrize.cached():
+        weights = [getattr(layer, name) for name in names]
+        flags = [weight.requires_grad for weight in weights]
+        try:
+            yield [weight.requires_grad_() for weight in weights]
+        finally:
+            for weight, flag in zip(weights, flags, strict=True):
+                weight.requires_grad_(flag)
+
+
+def _mapped(function, output):
+    """``function`` of each tensor in what a layer gives."""
+    if isinstance(output, PackedSequence):
+        return output._replace(data=function(output.data))
+    if isinstance(output, tuple):
+        return tuple(_mapped(function, part) for part in output)
+    return function(output)
+
+
+def _leaves(outputs):
+    leaves = []
+    for output in outputs:
+        _mapped(leaves.append, output)
+    return leaves
+
+
+def _joined(hx):
+    """Full state of a cell."""
+    return torch.atleast_2d(torch.cat(hx, -1) if isinstance(hx, tuple) else hx)
+
+
+def _by_state(layer, gradients, dynamics, lengths, like):
+    """State gradients from those of a layer's outputs and of its last states."""
+    of_outputs, of_last = read_layer(layer, [(*gradients, None)])
+    of_outputs = pad_sequence(of_outputs, batch_first=True).to(like)
+    top = dynamics.cells[-1]
+    by_state = like.new_zeros(*of_outputs.shape[:2], dynamics.state_size)
+    start = dynamics.state_size - top.state_size
+    by_state[..., start : start + top.output_size] = of_outputs
+    by_state[range(len(lengths)), lengths - 1] += of_last.to(like)
+    return by_state
+
+
+def _check_number(n_sequences, n_rows, layer):
+    if n_sequences != n_rows:
+        raise RecurrentLayerError(
+            f"layer: the net's forward passes {n_sequences} sequences to its "
+            f"{type(layer).__name__} for {n_rows} of X. It must pass one for each: check that "
+            "batch_first fits the data."
+        )

@@ -1,0 +1,53 @@
+"""A net's recurrent layer, and what its data and its loss make of it."""
+
+from ..nets import around, undisturbed
+from ..tangent import dynamics_of
+from ._checks import module_and_layer
+from ._readings import autograd_gradient, read
+from ._sequences import batches, dataset_of
+
+
+class Source:
+    """A checked net.
+
+    Parameters
+    ----------
+    net : initialised skorch net
+    layer : str or None
+        Name of the recurrent layer.
+    options : Options
+
+    Attributes
+    ----------
+    net : skorch net
+    module : nn.Module
+        Its plain module.
+    layer : recurrent layer or cell
+        Of one direction, with finite weights.
+    dynamics : Stack
+        Of ``layer``.
+    """
+
+    def __init__(self, net, layer, options):
+        self.net = net
+        self.module, self.layer = module_and_layer(net, layer)
+        self.dynamics = dynamics_of(self.layer, dtype=options.dtype, device=options.device)
+
+    def readings(self, X, y):
+        """List the ``Reading`` of each batch of the net's own iterator."""
+        return [reading for reading, _ in self._read(X, y, lambda *batch: None)]
+
+    def readings_and_gradients(self, X, y):
+        """The same, and the gradient of each batch by autograd."""
+        read_both = self._read(X, y, lambda *batch: self._apply(autograd_gradient, *batch))
+        return tuple(map(list, zip(*read_both, strict=True)))
+
+    def _read(self, X, y, also):
+        dataset = dataset_of(self.net, X, y)
+        with undisturbed(self.net), around(self.net, self.module):
+            return [
+                (self._apply(read, *batch), also(*batch)) for batch in batches(self.net, dataset)
+            ]
+
+    def _apply(self, function, X, y):
+        return function(self.net, self.layer, self.dynamics, X, y)

@@ -1,0 +1,156 @@
+"""Singular vectors and frames of both sides against dense computations."""
+
+import numpy as np
+import pytest
+import torch
+from helpers import LAYERS, dense_jacobians, make_layer, torch_step
+from scipy.linalg import block_diag
+from torch import nn
+
+from lyapsk.scorers._directions import _leading, _outputs, adjoint_side, state_side
+from lyapsk.scorers._readings import Reading
+from lyapsk.spectrum import initial_frame
+from lyapsk.tangent import dynamics_of
+
+RNG = np.random.default_rng(0)
+N_SEQUENCES, N_STEPS, Q, M = 2, 7, 3, 2
+
+
+def make_reading(name):
+    """A layer whose directions all live, its dynamics, and sequences with random ``g_t``."""
+    layer = make_layer(name)
+    if name == "relu":
+        nn.init.constant_(layer.bias_hh_l0, 5.0)
+    dynamics = dynamics_of(layer, dtype=torch.float64, device="cpu")
+    n = dynamics.state_size
+    reading = Reading(
+        state=torch.zeros(N_SEQUENCES, n, dtype=torch.float64),
+        inputs=torch.tensor(RNG.normal(size=(N_SEQUENCES, N_STEPS, 3))),
+        state_gradients=torch.tensor(RNG.normal(size=(N_SEQUENCES, N_STEPS, n))),
+        lengths=torch.tensor([N_STEPS, N_STEPS - 2]),
+    )
+    reading.state_gradients[~reading.within] = 0
+    frame = initial_frame(n, Q, seed=0, dtype=torch.float64, device="cpu")
+    return layer, dynamics, reading, frame
+
+
+def states_jacobians_adjoint(layer, reading, i):
+    """Of one sequence as far as it goes, states before each step."""
+    inputs = reading.inputs[i, : reading.lengths[i]]
+    J = dense_jacobians(layer, inputs, reading.state[i]).numpy()
+    states = [reading.state[i]]
+    for x in inputs[:-1]:
+        states.append(torch_step(layer, states[-1], x).detach())
+    delta, adjoint = np.zeros(J.shape[-1]), []
+    for s in reversed(range(len(J))):
+        delta = reading.state_gradients[i, s].numpy() + (
+            J[s + 1].T @ delta if s + 1 < len(J) else 0
+        )
+        adjoint.append(delta)
+    return torch.stack(states), J, np.array(adjoint[::-1])
+
+
+def blocks_of(layer, dynamics):
+    """Of the recurrent weights' gradients' places: state and output of each layer."""
+    starts = np.cumsum([0, *dynamics.state_sizes])
+    return [
+        (range(a, b), range(a, a + cell.output_size))
+        for a, b, cell in zip(starts, starts[1:], dynamics.cells, strict=False)
+    ]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_state_side(name):
+    layer, dynamics, reading, frame = make_reading(name)
+    overlaps = state_side(dynamics, reading, frame, M)
+    for i, length in enumerate(reading.lengths):
+        states, J, adjoint = states_jacobians_adjoint(layer, reading, i)
+        weights = [getattr(layer, f"weight_hh_l{index}") for index in range(layer.num_layers)]
+        gradients = [torch.zeros_like(weight) for weight in weights]
+        for s in range(length):
+            after = torch_step(layer, states[s], reading.inputs[i, s])
+            own = torch.autograd.grad(after, weights, torch.tensor(adjoint[s]))
+            gradients = [total + part for total, part in zip(gradients, own, strict=True)]
+        padded = [
+            np.pad(g.numpy(), ((0, 0), (0, len(state) - len(outputs))))
+            for g, (state, outputs) in zip(gradients, blocks_of(layer, dynamics), strict=True)
+        ]
+        vectors = np.linalg.svd(block_diag(*padded))[2][:M]
+        frame_before = frame.mT.numpy()
+        for s in range(length):
+            expected = (frame_before.T @ vectors.T) ** 2
+            np.testing.assert_allclose(overlaps[i, s], expected, atol=1e-9)
+            frame_before, _ = np.linalg.qr(J[s] @ frame_before)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_adjoint_side(name):
+    layer, dynamics, reading, frame = make_reading(name)
+    overlaps = adjoint_side(dynamics, reading, frame, M)
+    for i, length in enumerate(reading.lengths):
+        states, J, adjoint = states_jacobians_adjoint(layer, reading, i)
+        products = [
+            adjoint[:, state].T @ states.numpy()[:, outputs]
+            for state, outputs in blocks_of(layer, dynamics)
+        ]
+        vectors = np.linalg.svd(block_diag(*products))[0][:, :M]
+        P = frame.mT.numpy()
+        for s in reversed(range(length)):
+            np.testing.assert_allclose(overlaps[i, s], (P.T @ vectors) ** 2, atol=1e-9)
+            P, _ = np.linalg.qr(J[s].T @ P)
+
+
+def test_adjoint_inside_the_backward_frame_is_contained():
+    """Four tanh units: the loss asks of the first two, which only hear of each other."""
+    layer = nn.RNN(3, 4, bias=False).double()
+    strong = 0.9 * torch.tensor([[0.6, -0.8], [0.8, 0.6]])
+    with torch.no_grad():
+        layer.weight_hh_l0.copy_(torch.block_diag(strong, 0.1 * torch.eye(2)))
+    dynamics = dynamics_of(layer, dtype=torch.float64, device="cpu")
+    g = torch.tensor(RNG.normal(size=(1, 12, 4)))
+    g[..., 2:] = 0
+    reading = Reading(
+        torch.zeros(1, 4).double(),
+        0.1 * torch.tensor(RNG.normal(size=(1, 12, 3))),
+        g,
+        torch.tensor([12]),
+    )
+    frame = initial_frame(4, 2, seed=0, dtype=torch.float64, device="cpu")
+    overlaps = adjoint_side(dynamics, reading, frame, 2)[0].sum(1)
+    np.testing.assert_allclose(overlaps[0], 1, atol=1e-6)
+    assert (overlaps[-1] < 0.99).all()
+
+
+def test_vectors_are_ordered_over_layers_and_missing_beyond_the_rank():
+    dynamics = dynamics_of(make_layer("lstm-stacked"), dtype=torch.float64, device="cpu")
+    places, n = _outputs(dynamics), dynamics.state_size
+    left, right = torch.tensor(RNG.normal(size=(2, 3, 12))), torch.tensor(RNG.normal(size=(2, 3)))
+    small, large = left[0].T @ right.diag_embed()[0], 10 * left[1, 0].outer(right[1])
+    vectors = _leading([small[None], large[None]], places, 5, n, right=True)[0]
+    assert vectors.isnan().all(1).tolist() == [False] * 4 + [True]
+    assert vectors[:4].isfinite().all()
+    assert vectors[0, places[1]].norm() == pytest.approx(1)
+    assert torch.cosine_similarity(vectors[0, places[1]], right[1], 0).abs() == pytest.approx(1)
+    nothing = _leading([torch.zeros(1, 12, 3).double()] * 2, places, 2, n, right=True)
+    assert nothing.isnan().all()
+
+
+@pytest.mark.parametrize("side", [state_side, adjoint_side])
+def test_dead_directions_count_as_the_mean_over_all_that_could_stand_there(side):
+    layer = make_layer("tanh-unbiased")
+    with torch.no_grad():
+        layer.weight_hh_l0.zero_()
+        layer.weight_hh_l0[2, 2] = 0.5  # only unit 2 remembers
+    dynamics = dynamics_of(layer, dtype=torch.float64, device="cpu")
+    reading = Reading(
+        torch.zeros(1, 6).double(),
+        torch.tensor(RNG.normal(size=(1, 5, 3))),
+        torch.tensor(RNG.normal(size=(1, 5, 6))),
+        torch.tensor([5]),
+    )
+    frame = initial_frame(6, 3, seed=0, dtype=torch.float64, device="cpu")
+    overlaps = side(dynamics, reading, frame, 1)[0, ..., 0]
+    settled = overlaps[1:] if side is state_side else overlaps[:-1]
+    leading = settled[:, :1]
+    np.testing.assert_allclose(settled[:, 1:], ((1 - leading) / 5).expand(-1, 2), atol=1e-12)
+    assert leading[0].item() < 1
