@@ -61,9 +61,8 @@ RIVALS = {
     "SVR": TransformedTargetRegressor(SVR_GRID, transformer=StandardScaler()),
     "Gaussian process": make_pipeline(StandardScaler(), GAUSSIAN_PROCESS),
     "boosting": GradientBoostingRegressor(random_state=0),
+    "paper": AeLLERegressor(architecture="paper", random_state=0),
 }
-if "architecture" in AELLE.get_params():
-    RIVALS["paper"] = AeLLERegressor(architecture="paper", random_state=0)
 
 
 @dataclass(frozen=True)
