@@ -13,6 +13,7 @@ _ROOM_OF = {
     "AeLLERegressor": "aelle",
     "AeLLEClassifier": "aelle",
     "GradientAlignmentScorer": "scorers",
+    "InputSensitivityScorer": "scorers",
     "frame_gradient": "scorers",
 }
 

@@ -1,5 +1,6 @@
 """Refuse what cannot be scored, with the argument, its value and the remedy."""
 
+import math
 from numbers import Integral
 
 from skorch import NeuralNet
@@ -44,10 +45,11 @@ def check_length(lengths, warmup):
         )
 
 
-def check_count(name, value, largest, bound):
-    """A whole number from 1 on, ``bound`` says how the largest is called."""
+def check_count(name, value, largest=math.inf, bound=None, *, least=1):
+    """A whole number in a range; ``bound`` says what the largest is."""
     whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or not 1 <= value <= largest:
+    if not whole or not least <= value <= largest:
+        bound = f" and {bound}" if bound else ""
         raise InvalidInputError(
-            f"{name}: got {value!r}. It must be a whole number, at least 1 and {bound}."
+            f"{name}: got {value!r}. It must be a whole number, at least {least}{bound}."
         )

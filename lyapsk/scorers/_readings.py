@@ -21,8 +21,8 @@ NUMBERS_AT_ONCE = 2**22
 
 
 @dataclass(frozen=True)
-class Reading:
-    """Sequences, padded to one length.
+class Recording:
+    """Sequences that reach a recurrent layer, padded to one length.
 
     Attributes
     ----------
@@ -30,15 +30,12 @@ class Reading:
         The layer's full state before the first step.
     inputs : Tensor of shape (n_sequences, n_steps, n_inputs)
         What reaches the layer.
-    state_gradients : Tensor of shape (n_sequences, n_steps, n)
-        ``g_t = dl_t / ds_t``, the loss's own, not by way of later states; 0 after the end.
     lengths : Tensor of int of shape (n_sequences,)
         Steps of each sequence.
     """
 
     state: Tensor
     inputs: Tensor
-    state_gradients: Tensor
     lengths: Tensor
 
     @property
@@ -56,8 +53,21 @@ class Reading:
     def split(self, numbers_each):
         """Parts of as many sequences as may run together, each with so many numbers."""
         size = max(1, NUMBERS_AT_ONCE // numbers_each)
-        columns = (self.state, self.inputs, self.state_gradients, self.lengths)
-        return [Reading(*part) for part in zip(*(c.split(size) for c in columns), strict=True)]
+        columns = (column.split(size) for column in vars(self).values())
+        return [type(self)(*part) for part in zip(*columns, strict=True)]
+
+
+@dataclass(frozen=True)
+class Reading(Recording):
+    """What a loss asks of the states as well.
+
+    Attributes
+    ----------
+    state_gradients : Tensor of shape (n_sequences, n_steps, n)
+        ``g_t = dl_t / ds_t``, the loss's own, not by way of later states; 0 after the end.
+    """
+
+    state_gradients: Tensor
 
 
 def read(net, layer, dynamics, X, y):
@@ -91,21 +101,49 @@ def read(net, layer, dynamics, X, y):
         torch.enable_grad(),
     ):
         gradients = _loss_gradients(net, X, y, lambda: _leaves(outputs))
-    is_cell = isinstance(layer, nn.RNNCellBase)
-    sequences, state = (read_cell if is_cell else read_layer)(layer, calls)
-    _check_number(len(sequences), get_len(X), layer)
-    like = dynamics.cells[0].recurrent.weight
-    if state is None:
-        state = like.new_zeros(len(sequences), dynamics.state_size)
-    inputs = pad_sequence(sequences, batch_first=True).to(like)
-    lengths = torch.tensor([len(x) for x in sequences], device=like.device)
+    recording = recording_of(layer, dynamics, calls, get_len(X))
     gradients = iter(gradients)
     own = [_mapped(lambda _: next(gradients), output) for output in outputs]
-    if is_cell:
-        by_state = torch.stack([_joined(gradient) for gradient in own], 1).to(like)
+    if isinstance(layer, nn.RNNCellBase):
+        by_state = torch.stack([_joined(gradient) for gradient in own], 1).to(recording.state)
     else:
-        by_state = _by_state(layer, own[0], dynamics, lengths, like)
-    return Reading(state.to(like), inputs, by_state, lengths)
+        by_state = _by_state(layer, own[0], dynamics, recording)
+    return Reading(**vars(recording), state_gradients=by_state)
+
+
+def infer(net, X):
+    """What a net's own forward makes of a batch.
+
+    Raises
+    ------
+    InvalidInputError
+        If it fails.
+    """
+    try:
+        with same_generators():
+            return net.infer(X)
+    except Exception as error:
+        raise InvalidInputError(
+            f"X: the net's own forward failed with {type(error).__name__}: {error}. It must be "
+            "what net.fit takes."
+        ) from error
+
+
+def recording_of(layer, dynamics, calls, n_rows):
+    """What one batch of so many rows brought to a layer, from its ``recorded_calls``."""
+    read_calls = read_cell if isinstance(layer, nn.RNNCellBase) else read_layer
+    sequences, state = read_calls(layer, calls)
+    if len(sequences) != n_rows:
+        raise RecurrentLayerError(
+            f"layer: the net's forward passes {len(sequences)} sequences to its "
+            f"{type(layer).__name__} for {n_rows} of X. It must pass one for each: check that "
+            "batch_first fits the data."
+        )
+    like = dynamics.cells[0].recurrent.weight
+    if state is None:
+        state = like.new_zeros(n_rows, dynamics.state_size)
+    lengths = torch.tensor([len(x) for x in sequences], device=like.device)
+    return Recording(state.to(like), pad_sequence(sequences, batch_first=True).to(like), lengths)
 
 
 def autograd_gradient(net, layer, dynamics, X, y):
@@ -198,22 +236,13 @@ def _joined(hx):
     return torch.atleast_2d(torch.cat(hx, -1) if isinstance(hx, tuple) else hx)
 
 
-def _by_state(layer, gradients, dynamics, lengths, like):
+def _by_state(layer, gradients, dynamics, recording):
     """State gradients from those of a layer's outputs and of its last states."""
     of_outputs, of_last = read_layer(layer, [(*gradients, None)])
-    of_outputs = pad_sequence(of_outputs, batch_first=True).to(like)
+    of_outputs = pad_sequence(of_outputs, batch_first=True)
     top = dynamics.cells[-1]
-    by_state = like.new_zeros(*of_outputs.shape[:2], dynamics.state_size)
+    by_state = recording.state.new_zeros(*of_outputs.shape[:2], dynamics.state_size)
     start = dynamics.state_size - top.state_size
     by_state[..., start : start + top.output_size] = of_outputs
-    by_state[range(len(lengths)), lengths - 1] += of_last.to(like)
+    by_state[range(len(by_state)), recording.lengths - 1] += of_last.to(by_state)
     return by_state
-
-
-def _check_number(n_sequences, n_rows, layer):
-    if n_sequences != n_rows:
-        raise RecurrentLayerError(
-            f"layer: the net's forward passes {n_sequences} sequences to its "
-            f"{type(layer).__name__} for {n_rows} of X. It must pass one for each: check that "
-            "batch_first fits the data."
-        )

@@ -7,20 +7,20 @@ from torch.utils.data import Subset
 from ..exceptions import InvalidInputError
 
 
-def dataset_of(net, X, y):
-    """The net's own data set of ``X`` and ``y``, which must hold targets.
+def dataset_of(net, X, y, *, needs_targets=True):
+    """The net's own data set of ``X`` and ``y``.
 
     Raises
     ------
     InvalidInputError
-        If there are no sequences or no targets.
+        If there are no sequences, or no targets where they are needed.
     """
     dataset = () if X is None else net.get_dataset(X, y)
     if len(dataset) == 0:
         raise InvalidInputError("X: got no sequences. Pass at least one.")
-    if _lacks_targets(dataset):
+    if needs_targets and _lacks_targets(dataset):
         raise InvalidInputError(
-            "y: got None. The gradient is that of the net's loss, which needs targets: pass those "
+            "y: got None. What is asked of is the net's loss, which needs targets: pass those "
             "that net.fit takes, or as X a torch Dataset that holds them."
         )
     return dataset

@@ -35,19 +35,21 @@ class Source:
 
     def readings(self, X, y):
         """List the ``Reading`` of each batch of the net's own iterator."""
-        return [reading for reading, _ in self._read(X, y, lambda *batch: None)]
+        return self.over_batches(self._read, X, y)
 
     def readings_and_gradients(self, X, y):
         """The same, and the gradient of each batch by autograd."""
-        read_both = self._read(X, y, lambda *batch: self._apply(autograd_gradient, *batch))
-        return tuple(map(list, zip(*read_both, strict=True)))
+        both = self.over_batches(lambda *batch: (self._read(*batch), self._gradient(*batch)), X, y)
+        return tuple(map(list, zip(*both, strict=True)))
 
-    def _read(self, X, y, also):
-        dataset = dataset_of(self.net, X, y)
+    def over_batches(self, function, X, y, *, needs_targets=True):
+        """List ``function(X, y)`` of each batch, with the net in eval mode and left as it was."""
+        dataset = dataset_of(self.net, X, y, needs_targets=needs_targets)
         with undisturbed(self.net), around(self.net, self.module):
-            return [
-                (self._apply(read, *batch), also(*batch)) for batch in batches(self.net, dataset)
-            ]
+            return [function(*batch) for batch in batches(self.net, dataset)]
 
-    def _apply(self, function, X, y):
-        return function(self.net, self.layer, self.dynamics, X, y)
+    def _read(self, X, y):
+        return read(self.net, self.layer, self.dynamics, X, y)
+
+    def _gradient(self, X, y):
+        return autograd_gradient(self.net, self.layer, self.dynamics, X, y)

@@ -4,6 +4,7 @@ from ._adjoint import Adjoint, follow_adjoint, frame_coordinates, log_largest_si
 from ._assemble import Piece, assemble, standard_error
 from ._cores import on_all_cores
 from ._drive import Drive
+from ._finite_time import mean_growth_to_end
 from ._frames import initial_frame
 from ._growth import Growth, Position
 from ._iteration import follow_frame
@@ -22,6 +23,7 @@ __all__ = [
     "frame_coordinates",
     "initial_frame",
     "log_largest_singular_values",
+    "mean_growth_to_end",
     "on_all_cores",
     "standard_error",
 ]

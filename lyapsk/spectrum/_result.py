@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from ..exceptions import InvalidInputError
+from ._finite_time import mean_growth_to_end
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,12 +118,33 @@ class LyapunovSpectrum:
         AttributeError
             If the growth was not kept.
         """
+        growth = self._kept_growth()
+        return growth.cumsum(1) / np.arange(1, growth.shape[1] + 1)[:, None]
+
+    def remaining_exponents(self):
+        """Mean growth from each step to the end: what a perturbation of its input meets.
+
+        Returns
+        -------
+        ndarray of shape (n_sequences, n_steps, n_exponents)
+            Over the steps that follow, columns in the order of ``exponents``; NaN for the last
+            step, which none follows.
+
+        Raises
+        ------
+        AttributeError
+            If the growth was not kept.
+        """
+        growth = self._kept_growth()
+        return mean_growth_to_end(growth, [growth.shape[1]] * len(growth))
+
+    def _kept_growth(self):
+        """Growth of every step in the order of ``exponents``."""
         if self.growth is None:
             raise AttributeError(
                 "growth was not kept. Call lyapunov_spectrum(..., keep='growth') to have it."
             )
-        growth = self.growth[..., self.order]
-        return growth.cumsum(1) / np.arange(1, growth.shape[1] + 1)[:, None]
+        return self.growth[..., self.order]
 
     def count_above(self, threshold):
         """Number of exponents above a threshold in nats per step."""

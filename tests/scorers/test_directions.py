@@ -112,8 +112,8 @@ def test_adjoint_inside_the_backward_frame_is_contained():
     reading = Reading(
         torch.zeros(1, 4).double(),
         0.1 * torch.tensor(RNG.normal(size=(1, 12, 3))),
-        g,
         torch.tensor([12]),
+        g,
     )
     frame = initial_frame(4, 2, seed=0, dtype=torch.float64, device="cpu")
     overlaps = adjoint_side(dynamics, reading, frame, 2)[0].sum(1)
@@ -145,8 +145,8 @@ def test_dead_directions_count_as_the_mean_over_all_that_could_stand_there(side)
     reading = Reading(
         torch.zeros(1, 6).double(),
         torch.tensor(RNG.normal(size=(1, 5, 3))),
-        torch.tensor(RNG.normal(size=(1, 5, 6))),
         torch.tensor([5]),
+        torch.tensor(RNG.normal(size=(1, 5, 6))),
     )
     frame = initial_frame(6, 3, seed=0, dtype=torch.float64, device="cpu")
     overlaps = side(dynamics, reading, frame, 1)[0, ..., 0]

@@ -1,0 +1,123 @@
+"""How far a net's answer has moved: Kullback-Leibler divergence, squared distance, or loss."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from sklearn.base import is_classifier
+from skorch import NeuralNetClassifier
+from skorch.utils import multi_indexing
+from torch import nn
+from torch.nn import functional as F
+
+
+class Change(ABC):
+    """What of a net's answer is looked at, and by how much it changes.
+
+    For a small perturbation the change is ``factor`` times the squared length of the change of
+    ``coordinates``.
+    """
+
+    factor = 1.0
+
+    def __init__(self, net):
+        self._net = net
+
+    @abstractmethod
+    def view(self, output, X, y):
+        """What is looked at of a batch, in float64 with the sequences in front."""
+
+    @abstractmethod
+    def between(self, before, after):
+        """Change (n_sequences,) from one view to another."""
+
+    @abstractmethod
+    def coordinates(self, view):
+        """Where the view is, (n_sequences, n_coordinates)."""
+
+
+class OfValues(Change):
+    """Squared distance, summed over all outputs of a sequence."""
+
+    def view(self, output, X, y):
+        return _first(output).double().flatten(1)
+
+    def between(self, before, after):
+        return (after - before).square().sum(1)
+
+    def coordinates(self, view):
+        return view
+
+
+class OfProbabilities(Change):
+    """Kullback-Leibler divergence ``sum p log(p / p')`` in nats, summed over answers.
+
+    To second order in the perturbation it is half the Fisher metric of ``log p``.
+    """
+
+    factor = 0.5
+
+    def view(self, output, X, y):
+        return _log_probabilities(self._net, _first(output).double()).flatten(1)
+
+    def between(self, before, after):
+        # 0 log 0 is 0.
+        terms = (before.exp() * (before - after)).where(~before.isneginf(), 0.0)
+        return terms.sum(1).clamp(min=0)
+
+    def coordinates(self, view):
+        possible = ~view.isneginf()
+        weights = view.detach().where(possible, 0.0).mul(0.5).exp() * possible
+        return weights * view.where(possible, 0.0)
+
+
+class OfLoss(Change):
+    """Squared change of each sequence's own loss."""
+
+    def view(self, output, X, y):
+        parts = output if isinstance(output, tuple) else (output,)
+        return torch.stack([self._of_row(i, parts, output, X, y) for i in range(len(parts[0]))])
+
+    def _of_row(self, index, parts, output, X, y):
+        row = slice(index, index + 1)
+        own = tuple(part[row] for part in parts) if isinstance(output, tuple) else parts[0][row]
+        X, y = multi_indexing(X, row), multi_indexing(y, row)
+        return self._net.get_loss(own, y, X=X, training=False).double().reshape(1)
+
+    def between(self, before, after):
+        return (after - before).square().sum(1)
+
+    def coordinates(self, view):
+        return view
+
+
+CHANGES = {"probabilities": OfProbabilities, "values": OfValues, "loss": OfLoss}
+
+
+def change_of(net, output):
+    """The ``Change`` that a user asks for; "auto" goes by the net's criterion."""
+    if output == "auto":
+        classes = nn.CrossEntropyLoss | nn.NLLLoss | nn.BCELoss | nn.BCEWithLogitsLoss
+        by_class = isinstance(net.criterion_, classes) or is_classifier(net)
+        output = "probabilities" if by_class else "values"
+    return CHANGES[output](net)
+
+
+def _log_probabilities(net, output):
+    """Of what skorch and torch take a module's output for, with this criterion."""
+    criterion = net.criterion_
+    if isinstance(criterion, nn.BCEWithLogitsLoss):
+        return torch.stack([F.logsigmoid(output), F.logsigmoid(-output)], -1)
+    if isinstance(criterion, nn.BCELoss):
+        return torch.stack([output, 1 - output], -1).log()
+    if isinstance(criterion, nn.CrossEntropyLoss):
+        # torch's own takes classes second; losses with a forward of their own, last.
+        own = type(criterion).forward is not nn.CrossEntropyLoss.forward
+        return output.log_softmax(-1 if own else 1)
+    if isinstance(criterion, nn.NLLLoss) and not isinstance(net, NeuralNetClassifier):
+        return output.log_softmax(1)
+    # Rounding must not pass for a change: float32 probabilities do not quite sum to 1.
+    return (output / output.sum(-1, keepdim=True)).log()
+
+
+def _first(output):
+    return output[0] if isinstance(output, tuple) else output

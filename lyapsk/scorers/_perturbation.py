@@ -1,0 +1,141 @@
+"""Perturb what reaches a recurrent layer, and see how far the net's answer moves."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from skorch.utils import multi_indexing
+from torch import nn
+from torch.backends import cudnn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_sequence
+from tqdm.auto import tqdm
+
+from ..nets import read_layer
+from ._readings import infer
+
+ROWS_AT_ONCE = 1024
+"""Perturbed sequences that go through the net as one batch."""
+
+
+def sampled_changes(source, change, recording, X, y, draws, *, verbose):
+    """Change of the net's answer as each step is perturbed by itself, by each draw.
+
+    Parameters
+    ----------
+    source : Source
+    change : Change
+    recording : Recording
+        Of the batch.
+    X, y
+        The batch, as the net's iterator collates it.
+    draws : Tensor of shape (n_draws, n_sequences, n_inputs)
+        Perturbations, the same for every step.
+    verbose : int
+        Above 0, a progress bar.
+
+    Returns
+    -------
+    Tensor of shape (n_draws, n_sequences, n_steps)
+    """
+    n_draws, n_sequences, _ = draws.shape
+    n_steps = recording.inputs.shape[1]
+    before = change.view(infer(source.net, X), X, y)
+    # One job perturbs one step of all sequences by one draw.
+    draw, step = torch.cartesian_prod(torch.arange(n_draws), torch.arange(n_steps)).T
+    jobs = torch.arange(len(draw)).split(max(1, ROWS_AT_ONCE // n_sequences))
+    changes = []
+    for job in tqdm(jobs, desc="perturbing inputs", disable=not verbose):
+        rows = np.tile(np.arange(n_sequences), len(job))
+        noise = draws.new_zeros(len(job), n_sequences, n_steps, draws.shape[-1])
+        noise[torch.arange(len(job)), :, step[job]] = draws[draw[job]]
+        tiled = multi_indexing(X, rows), multi_indexing(y, rows)
+        with _changed_inputs(source.layer, _adding(noise.flatten(0, 1), source.layer)):
+            after = change.view(infer(source.net, tiled[0]), *tiled)
+        changes.append(change.between(before[rows], after).view(len(job), n_sequences))
+    return torch.cat(changes).view(n_draws, n_steps, n_sequences).transpose(1, 2)
+
+
+def first_order_changes(source, change, X, y):
+    """Mean change by Gaussian perturbations of size 1, to first order.
+
+    That is ``factor * sum_i |d coordinate_i / d x_t|^2``, one pass back through the net for each
+    coordinate of its answer.
+
+    Returns
+    -------
+    Tensor of shape (n_sequences, n_steps)
+    """
+    leaves = []
+
+    def as_leaf(inputs):
+        data = inputs.data if isinstance(inputs, PackedSequence) else inputs
+        leaves.append((data.detach().requires_grad_(), inputs))
+        return _like(inputs, leaves[-1][0].clone())
+
+    # cuDNN has no backward pass of recurrent layers in eval mode.
+    with torch.enable_grad(), cudnn.flags(enabled=False):
+        with _changed_inputs(source.layer, as_leaf):
+            output = infer(source.net, X)
+        coordinates = change.coordinates(change.view(output, X, y))
+        data = [leaf for leaf, _ in leaves]
+        total = [torch.zeros_like(leaf, dtype=torch.float64) for leaf in data]
+        for coordinate in coordinates.sum(0):
+            gradients = torch.autograd.grad(
+                coordinate, data, retain_graph=True, allow_unused=True, materialize_grads=True
+            )
+            total = [own + g.double().square() for own, g in zip(total, gradients, strict=True)]
+    squares = [_like(like, own) for own, (_, like) in zip(total, leaves, strict=True)]
+    return change.factor * _by_sequence(source.layer, squares).sum(-1)
+
+
+def _by_sequence(layer, inputs):
+    """(n_sequences, n_steps, n_inputs) from the layout of what each call of a layer got."""
+    if isinstance(layer, nn.RNNCellBase):
+        return torch.stack([torch.atleast_2d(own) for own in inputs], 1)
+    sequences, _ = read_layer(layer, [(*inputs, None, None)])
+    return pad_sequence(sequences, batch_first=True)
+
+
+def _adding(noise, layer):
+    """A function that adds noise (n_sequences, n_steps, n_inputs) to what a layer gets."""
+    if isinstance(layer, nn.RNNCellBase):
+        steps = iter(noise.unbind(1))
+        return lambda inputs: inputs + next(steps).to(inputs).view_as(inputs)
+
+    def add(inputs):
+        laid_out = _laid_out(noise, inputs, layer)
+        data = inputs.data if isinstance(inputs, PackedSequence) else inputs
+        return _like(inputs, data + laid_out.to(data))
+
+    return add
+
+
+def _laid_out(noise, inputs, layer):
+    if isinstance(inputs, PackedSequence):
+        if inputs.sorted_indices is not None:
+            noise = noise[inputs.sorted_indices.to(noise.device)]
+        lengths = (inputs.batch_sizes[:, None] > torch.arange(len(noise))).sum(0)
+        return pack_padded_sequence(noise, lengths, batch_first=True).data
+    if inputs.ndim == 2:
+        return noise[0]
+    return noise if layer.batch_first else noise.transpose(0, 1)
+
+
+def _like(inputs, data):
+    return inputs._replace(data=data) if isinstance(inputs, PackedSequence) else data
+
+
+@contextmanager
+def _changed_inputs(layer, change):
+    """Let a layer get what ``change`` makes of each of its inputs."""
+
+    def replace(_, args, kwargs):
+        if args:
+            return (change(args[0]), *args[1:]), kwargs
+        return args, kwargs | {"input": change(kwargs["input"])}
+
+    hook = layer.register_forward_pre_hook(replace, with_kwargs=True)
+    try:
+        yield
+    finally:
+        hook.remove()

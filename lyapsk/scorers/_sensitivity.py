@@ -1,0 +1,261 @@
+"""Is a network most sensitive to the inputs after which perturbations grow most?"""
+
+from functools import partial
+from numbers import Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from skorch.dataset import get_len
+
+from ..exceptions import InvalidInputError
+from ..nets import Options, recorded_calls
+from ..spectrum import (
+    Position,
+    follow_frame,
+    initial_frame,
+    log_largest_singular_values,
+    mean_growth_to_end,
+    on_all_cores,
+)
+from ._changes import CHANGES, change_of
+from ._checks import check_count
+from ._perturbation import first_order_changes, sampled_changes
+from ._readings import infer, recording_of
+from ._sensitivity_result import GROWTHS, InputSensitivity
+from ._source import Source
+
+
+class InputSensitivityScorer(BaseEstimator):
+    """Rank correlation of a net's sensitivity to each input with the growth that follows it.
+
+    What reaches the recurrent layer is perturbed at one step at a time, by the same Gaussian draws
+    at every step, and the change of the net's answer is measured. Its rank correlation over the
+    steps of a sequence with the growth of perturbations from that step to the end, averaged over
+    sequences, is the score. In any network that forgets, late inputs matter more: the rank
+    correlation with the step's position alone is the control that stands beside it in
+    :meth:`analyze`.
+
+    It is a scorer: pass it as ``scoring=`` to scikit-learn's model selection over skorch nets, or
+    to :class:`skorch.callbacks.EpochScoring`. The net is run in eval mode and left as it was.
+
+    Parameters
+    ----------
+    growth : {"finite_time_exponent", "singular_value"}, default="finite_time_exponent"
+        Growth that the score is about: the mean growth of the leading direction over the steps
+        that follow, or the logarithm of the largest singular value of their Jacobians' product.
+    size : float, default=0.1
+        Standard deviation of the perturbation of each input, in the units of what reaches the
+        layer (after embedding and scaling by the module).
+    n_draws : int, default=8
+        Perturbations of each step, scaled so that their mean square is exactly that of ``size``.
+        With 0, nothing is sampled: the exact changes to first order
+        are scored.
+    output : {"auto", "probabilities", "values", "loss"}, default="auto"
+        What of the net's answer counts: Kullback-Leibler divergence of class probabilities,
+        squared distance of outputs, or squared change of each sequence's own loss. ``"auto"`` is
+        ``"probabilities"`` for classifiers and nets with a criterion of classes, and ``"values"``
+        for all others.
+    layer : str, optional
+        Name of the recurrent layer, where the module has several.
+    random_state : int, RandomState or None, default=0
+        Seeds the perturbations and the initial frame.
+    device : str or torch.device, optional
+        Where frames are followed; by default a GPU where there is one, otherwise the CPU.
+    verbose : int, default=0
+        With 1, a progress bar on stderr.
+
+    See Also
+    --------
+    GradientAlignmentScorer : Where the gradient points.
+    LyapunovSpectrum.finite_time_exponents : The growth alone, without perturbing anything.
+
+    Notes
+    -----
+    The net reads ``n_steps * n_draws`` perturbed copies of each sequence, 1,024 at once. The
+    changes to first order take one pass back through the net for each number of its answer
+    instead, which for one answer to a sequence is far cheaper; :meth:`analyze` does both. Where
+    a net in float32 forgets an input by more than about seven digits, the sampled change is that
+    of rounding; ``agreement`` of the two is then far above 1, and the first order is to be trusted.
+
+    References
+    ----------
+    R. Vogt (2023), "Interpretation and Optimization of Recurrent Neural Network Performance
+    Through Lyapunov Exponents Methodology", PhD thesis, University of Washington,
+    hdl.handle.net/1773/50205.
+
+    Examples
+    --------
+    >>> from lyapsk import InputSensitivityScorer
+    >>> from lyapsk.tasks import digits_by_rows
+    >>> task = digits_by_rows()
+    >>> net = task.net("GRU", hidden_size=8).initialize()
+    >>> sensitivity = InputSensitivityScorer(n_draws=2).analyze(net, task.X_valid[:5])
+    >>> sensitivity.sampled.shape
+    (5, 8)
+    >>> sensitivity.correlation("finite_time_exponent").shape
+    (5,)
+    """
+
+    # skorch's EpochScoring names its column in the history after it.
+    __name__ = "input_sensitivity"
+
+    def __init__(
+        self,
+        *,
+        growth="finite_time_exponent",
+        size=0.1,
+        n_draws=8,
+        output="auto",
+        layer=None,
+        random_state=0,
+        device=None,
+        verbose=0,
+    ):
+        self.growth = growth
+        self.size = size
+        self.n_draws = n_draws
+        self.output = output
+        self.layer = layer
+        self.random_state = random_state
+        self.device = device
+        self.verbose = verbose
+
+    def __call__(self, net, X, y=None):
+        """Score of a net.
+
+        Parameters
+        ----------
+        net, X, y
+            As for :meth:`analyze`.
+
+        Returns
+        -------
+        float
+            Between -1 and 1. NaN if every sequence has fewer than three steps, or answers that
+            nothing changes.
+        """
+        first_order = self.n_draws == 0
+        return self._analyzed(net, X, y, [self.growth], first_order=first_order).score
+
+    def analyze(self, net, X, y=None):
+        """The score with the arrays behind it.
+
+        Parameters
+        ----------
+        net : initialised or fitted skorch net
+            With one recurrent layer of one direction, or one that ``layer`` names.
+        X : whatever ``net.fit`` takes
+            Sequences, or a torch Dataset. Sequences that the module packs count over their own
+            steps only.
+        y : whatever ``net.fit`` takes, optional
+            Targets, which only ``output="loss"`` needs.
+
+        Returns
+        -------
+        InputSensitivity
+
+        Raises
+        ------
+        InvalidInputError, InvalidTypeError, RecurrentLayerError, NotInitializedNetError
+            Naming the argument, its value and what is allowed.
+        """
+        return self._analyzed(net, X, y, GROWTHS, first_order=True)
+
+    def _analyzed(self, net, X, y, growths, *, first_order):
+        options = self._checked()
+        source = Source(net, self.layer, options)
+        change = change_of(net, self.output)
+        generator = torch.Generator().manual_seed(options.seed)
+        measured = source.over_batches(
+            partial(self._of_batch, source, change, generator, first_order),
+            X,
+            y,
+            needs_targets=self.output == "loss",
+        )
+        recordings, sampled, exact = zip(*measured, strict=True)
+        growths = _growths(source.dynamics, recordings, growths, options)
+        return InputSensitivity.from_changes(
+            _joined(sampled, axis=1), _joined(exact), growths, self.growth
+        )
+
+    def _checked(self):
+        for name, allowed in (("growth", GROWTHS), ("output", ("auto", *CHANGES))):
+            value = getattr(self, name)
+            if value not in allowed:
+                raise InvalidInputError(
+                    f"{name}: got {value!r}. It must be {' or '.join(map(repr, allowed))}."
+                )
+        if not (isinstance(self.size, Real) and 0 < self.size < np.inf):
+            raise InvalidInputError(
+                f"size: got {self.size!r}. It must be a positive number, in the units of what "
+                "reaches the recurrent layer."
+            )
+        check_count("n_draws", self.n_draws, least=0)
+        return Options.checked(random_state=self.random_state, device=self.device)
+
+    def _of_batch(self, source, change, generator, first_order, X, y):
+        """What drives the layer, sampled changes and those to first order, NaN after the end."""
+        with recorded_calls(source.layer) as calls:
+            infer(source.net, X)
+        recording = recording_of(source.layer, source.dynamics, calls, get_len(X))
+        outside = ~recording.within.cpu()
+        sampled = exact = None
+        if self.n_draws:
+            shape = (self.n_draws, *recording.inputs[:, 0].shape)
+            draws = torch.randn(shape, generator=generator, dtype=torch.float64)
+            draws *= self.size / draws.square().mean(0).sqrt()
+            sampled = sampled_changes(
+                source, change, recording, X, y, draws, verbose=self.verbose
+            ).cpu()
+            sampled = sampled.masked_fill(outside, torch.nan).numpy()
+        if first_order:
+            exact = self.size**2 * first_order_changes(source, change, X, y).cpu()
+            exact = exact.masked_fill(outside, torch.nan).numpy()
+        return recording, sampled, exact
+
+
+def _growths(dynamics, recordings, names, options):
+    """By name, the growth that follows each step of each sequence, (n_sequences, n_steps)."""
+    n = dynamics.state_size
+    frame = initial_frame(
+        n,
+        n if "singular_value" in names else 1,
+        seed=options.seed,
+        dtype=options.dtype,
+        device=options.device,
+    )
+    parts = [
+        part
+        for recording in recordings
+        for part in recording.split(recording.inputs.shape[1] * frame.numel())
+    ]
+    follow = partial(_growths_of, dynamics, frame, names)
+    followed = list((on_all_cores if options.device.type == "cpu" else map)(follow, parts))
+    return {name: _joined([part[name] for part in followed]) for name in followed[0]}
+
+
+def _growths_of(dynamics, frame, names, recording):
+    start = Position.start(recording.state.unsqueeze(0), frame)
+    followed = follow_frame(dynamics, recording.drive, start, keep=("growth", "factors"))
+    within = recording.within
+    leading = followed.history[0, :, :, 0].cpu().numpy()
+    found = {"step_growth": leading}
+    if "finite_time_exponent" in names:
+        found["finite_time_exponent"] = mean_growth_to_end(leading, recording.lengths.cpu())
+    if "singular_value" in names:
+        R = followed.factors[0]
+        identity = torch.eye(R.shape[-1]).to(R)
+        following = torch.where(within[..., None, None], R, identity)
+        found["singular_value"] = log_largest_singular_values(following).cpu().numpy()
+    return {name: np.where(within.cpu(), values, np.nan) for name, values in found.items()}
+
+
+def _joined(parts, axis=0):
+    """Sequences of all parts, padded with NaN to the longest; None where there is nothing."""
+    if parts[0] is None:
+        return None
+    n_steps = max(part.shape[-1] for part in parts)
+    widths = [[(0, 0)] * (part.ndim - 1) + [(0, n_steps - part.shape[-1])] for part in parts]
+    padded = [np.pad(p, w, constant_values=np.nan) for p, w in zip(parts, widths, strict=True)]
+    return np.concatenate(padded, axis)
