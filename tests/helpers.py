@@ -91,9 +91,7 @@ def make_net(kind=nn.GRU, n_units=5, seed=0, **kwargs):
         module__kind=kind,
         module__n_units=n_units,
         criterion=nn.CrossEntropyLoss,
-        max_epochs=1,
-        verbose=0,
-        **kwargs,
+        **{"max_epochs": 1, "verbose": 0, **kwargs},
     )
     return net.initialize()
 

@@ -1,0 +1,67 @@
+"""What every callback must do, found by itself."""
+
+import inspect
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from helpers import make_net, tokens
+from sklearn.base import clone
+from skorch.callbacks import Callback
+
+from lyapsk import callbacks
+
+X, Y = tokens(n_sequences=30), np.tile([0, 1, 2], 10)
+ALL = [getattr(callbacks, name) for name in callbacks.__all__]
+
+
+@pytest.fixture(params=ALL, ids=lambda kind: kind.__name__)
+def kind(request):
+    assert issubclass(request.param, Callback)
+    return request.param
+
+
+def small(kind):
+    """A callback for a network of five units."""
+    parameters = inspect.signature(kind).parameters
+    return kind(**{name: 2 for name in ("n_directions",) if name in parameters})
+
+
+def test_training_goes_on_as_without(kind):
+    plain, watched = make_net(max_epochs=3), make_net(max_epochs=3, callbacks=[small(kind)])
+    for net in (plain, watched):
+        torch.manual_seed(0)
+        net.fit(X, Y)
+    for own, other in zip(plain.module_.parameters(), watched.module_.parameters(), strict=True):
+        assert torch.equal(own, other)
+    assert plain.history[:, "train_loss"] == watched.history[:, "train_loss"]
+
+
+def test_pickles_clones_and_survives_partial_fit(kind):
+    net = clone(make_net(callbacks=[small(kind)]))
+    net.fit(X, Y)
+    net.partial_fit(X, Y)
+    again = pickle.loads(pickle.dumps(net))
+    again.partial_fit(X, Y)
+    assert len(again.history) == 3
+
+
+def test_learned_things_are_forgotten(kind):
+    callback = small(kind)
+    net = make_net(callbacks=[callback])
+    net.fit(X, Y)
+    learned = [name for name in vars(callback) if name.endswith("_")]
+    callback.initialize()
+    assert learned
+    assert not any(name in vars(callback) for name in learned)
+
+
+def test_records_plain_floats(kind):
+    net = make_net(callbacks=[small(kind)], max_epochs=2)
+    without = set(make_net(max_epochs=2).fit(X, Y).history[-1])
+    net.fit(X, Y)
+    recorded = set(net.history[-1]) - without
+    assert recorded
+    for row in net.history:
+        assert all(type(row[name]) is float for name in recorded)
