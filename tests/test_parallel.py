@@ -5,14 +5,6 @@ import torch
 from lyapsk._parallel import in_parallel, one_thread
 
 
-@pytest.fixture
-def two_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_parallel_keeps_the_order_and_shows_progress(n_jobs, capsys):
     assert in_parallel(divmod, [(7, 2), (9, 4)], n_jobs, "dividing") == [(3, 1), (2, 1)]

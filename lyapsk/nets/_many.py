@@ -18,7 +18,16 @@ CHUNKS_PER_JOB = 4
 
 
 def many_spectra(
-    networks, sequences, options, *, layer=None, n_jobs=None, memory=None, strict=True, verbose=0
+    networks,
+    sequences,
+    options,
+    *,
+    names,
+    layer=None,
+    n_jobs=None,
+    memory=None,
+    strict=True,
+    verbose=0,
 ):
     """Spectra of a list of networks.
 
@@ -27,6 +36,8 @@ def many_spectra(
     networks : list
     sequences : whatever the networks' own forward takes
     options : Options
+    names : list of str
+        What errors call each network.
     layer : str, optional
     n_jobs : int, optional
         Processes, as in joblib.
@@ -40,22 +51,26 @@ def many_spectra(
     Returns
     -------
     list of LyapunovSpectrum or LyapskError
-        In the order of ``networks``; each error names its network's position.
+        In the order of ``networks``; each error begins with its network's name.
     """
     results = []
-    for index, network in enumerate(_progress(networks, "recording networks", verbose)):
-        results.append(_attempt(pose, network, sequences, options, layer=layer))
-        results[index] = _named(index, results[index], strict)
+    recorded = _progress(networks, "recording networks", verbose)
+    for name, network in zip(names, recorded, strict=True):
+        problem = _attempt(pose, network, sequences, options, layer=layer)
+        results.append(_named(name, problem, strict))
     posed = [index for index, result in enumerate(results) if not failed(result)]
     solved = _solve_all([results[i] for i in posed], options, n_jobs, memory, verbose)
     for index, result in zip(posed, solved, strict=True):
-        results[index] = _named(index, result, strict)
+        results[index] = _named(names[index], result, strict)
     return results
 
 
 def state_sizes(networks, *, layer=None, strict=True):
     """State sizes of the networks that can be read; with ``strict`` all must be."""
-    sizes = [_named(i, _attempt(state_size, n, layer), strict) for i, n in enumerate(networks)]
+    sizes = [
+        _named(f"network {index}", _attempt(state_size, network, layer), strict)
+        for index, network in enumerate(networks)
+    ]
     return [size for size in sizes if not failed(size)]
 
 
@@ -117,11 +132,11 @@ def _attempt(function, *args, **kwargs):
         return error
 
 
-def _named(index, result, strict):
-    """Put a network's position in front of its error, and raise it where that is asked for."""
+def _named(name, result, strict):
+    """Put a network's name in front of its error, and raise it where that is asked for."""
     if not failed(result):
         return result
-    named = type(result)(f"network {index}: {result}")
+    named = type(result)(f"{name}: {result}")
     named.__cause__ = result.__cause__
     if strict:
         raise named

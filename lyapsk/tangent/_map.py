@@ -57,7 +57,8 @@ class StepMap(Dynamics):
         before, after = [], []
         for x in inputs:
             before.append(state[0])
-            state = self._step(state[0], None if x is None else x[0]).detach().unsqueeze(0)
+            with _ONE_AT_A_TIME:
+                state = self._step(state[0], None if x is None else x[0]).detach().unsqueeze(0)
             after.append(state)
 
         def push(step, tangents, out):

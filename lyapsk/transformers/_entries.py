@@ -1,10 +1,8 @@
 """What ``X`` holds: networks, or pairs of a network and its reference."""
 
-import re
-
 import numpy as np
 
-from ..exceptions import InvalidInputError, InvalidTypeError, LyapskError
+from ..exceptions import InvalidInputError, InvalidTypeError
 from ..nets import failed
 
 _PLACES = ("network", "reference of network")
@@ -50,40 +48,30 @@ def check_same_size(sizes, *, name):
 def by_group(function, groups):
     """Apply a function of many networks to those of all groups at once, so that they batch.
 
+    Parameters
+    ----------
+    function : callable
+        ``function(networks, names)`` is a list of results or errors; the names say which group a
+        network is from, and which of its networks it is.
+    groups : list of tuple
+        Of one length.
+
     Returns
     -------
     list of results, of tuples of results where the groups are pairs, or of errors
         For each group; the first error of its networks where there is one.
-
-    Raises
-    ------
-    LyapskError
-        That of ``function``; it names the group, and which of its networks.
     """
     width = len(groups[0])
-    try:
-        results = function([network for group in groups for network in group])
-    except LyapskError as error:
-        raise _named_by_group(error, width) from error.__cause__
-    return [_joined(results[i : i + width], width) for i in range(0, len(results), width)]
+    names = [f"{place} {i}" for i in range(len(groups)) for place in _PLACES[:width]]
+    results = function([network for group in groups for network in group], names)
+    return [_joined(results[i : i + width]) for i in range(0, len(results), width)]
 
 
-def _joined(results, width):
-    errors = [_named_by_group(result, width) for result in results if failed(result)]
+def _joined(results):
+    errors = [result for result in results if failed(result)]
     if errors:
         return errors[0]
-    return results[0] if width == 1 else tuple(results)
-
-
-def _named_by_group(error, width):
-    """An error that names a network by its place in the list of all, renamed by its group."""
-    position = re.match(r"network (\d+): ", str(error))
-    if width == 1 or position is None:
-        return error
-    group, place = divmod(int(position[1]), width)
-    named = type(error)(f"{_PLACES[place]} {group}: {str(error)[position.end() :]}")
-    named.__cause__ = error.__cause__
-    return named
+    return results[0] if len(results) == 1 else tuple(results)
 
 
 def _advice(entry, position, name, paired):

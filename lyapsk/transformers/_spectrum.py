@@ -249,11 +249,12 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
     def _groups(self, entries, name):
         return groups_of(entries, paired=self._paired, name=name)
 
-    def _many_spectra(self, networks):
+    def _many_spectra(self, networks, names):
         return many_spectra(
             networks,
             self.sequences,
             self._options(),
+            names=names,
             layer=self.layer,
             n_jobs=self.n_jobs,
             memory=self.memory,
