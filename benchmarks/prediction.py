@@ -20,7 +20,8 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-from prediction_report import ALONE, BOTH, CURVE, FEATURES, SPECTRUM, draw, numbers, record, section
+from prediction_report import ALONE, BOTH, CURVE, FEATURES, SPECTRUM, draw, numbers, section
+from report import record
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
@@ -348,7 +349,7 @@ def main():
     text = section(plan, diverged, rows, RIVALS)
     print(text)
     if options.record:
-        record(text)
+        record("Prediction", text)
         draw({case: rows[case] for case in ranked})
 
 

@@ -1,15 +1,10 @@
 """What `prediction.py` reports: numbers of each case, their tables, and the figure of the docs."""
 
-import os
-import platform
-import re
-import time
 from pathlib import Path
 
 import numpy as np
-import torch
+from report import machine, table
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
 FIGURE = Path(__file__).parents[1] / "docs" / "images" / "prediction.png"
 
 N_RESAMPLED = 2000
@@ -145,26 +140,8 @@ def remarks(rows):
         yield f"- {text}: {', '.join(found) or 'in no case'}."
 
 
-def machine():
-    """Date, machine and torch in one line."""
-    info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    cpu = re.search(r"model name\s*: (.*)|\Z", info)[1] or platform.machine()
-    return f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, {cpu}, torch {torch.__version__}"
-
-
 def mean(rows, names):
     return {name: np.mean([row[name] for row in rows]) for name in names}
-
-
-def table(rows, columns):
-    """Markdown of rows by name; what is missing stays empty."""
-    lines = [["", *columns], ["---"] * (len(columns) + 1)]
-    lines += [[name, *(shown(row.get(key, "")) for key in columns)] for name, row in rows.items()]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
-
-
-def shown(value):
-    return value if isinstance(value, str) else f"{value:.2f}".replace("nan", "")
 
 
 def draw(rows):
@@ -196,10 +173,3 @@ def draw(rows):
             left.annotate(task, (0, height - 1), (-7, 0), **place, **align)
         FIGURE.parent.mkdir(exist_ok=True)
         figure.savefig(FIGURE, dpi=150, metadata={"Software": None})
-
-
-def record(text):
-    """Put the section in its place in RESULTS.md."""
-    before, _, rest = RESULTS.read_text().partition("## Prediction\n")
-    _, heading, after = rest.partition("\n## ")
-    RESULTS.write_text(f"{before.rstrip()}\n\n{text}{heading}{after}")

@@ -9,6 +9,8 @@ from skorch.utils import multi_indexing
 from torch import nn
 from torch.nn import functional as F
 
+from ..exceptions import InvalidInputError
+
 
 class Change(ABC):
     """What of a net's answer is looked at, and by how much it changes.
@@ -107,14 +109,21 @@ def _log_probabilities(net, output):
     criterion = net.criterion_
     if isinstance(criterion, nn.BCEWithLogitsLoss):
         return torch.stack([F.logsigmoid(output), F.logsigmoid(-output)], -1)
-    if isinstance(criterion, nn.BCELoss):
-        return torch.stack([output, 1 - output], -1).log()
     if isinstance(criterion, nn.CrossEntropyLoss):
         # torch's own takes classes second; losses with a forward of their own, last.
         own = type(criterion).forward is not nn.CrossEntropyLoss.forward
         return output.log_softmax(-1 if own else 1)
     if isinstance(criterion, nn.NLLLoss) and not isinstance(net, NeuralNetClassifier):
         return output.log_softmax(1)
+    if not ((output >= 0) & (output <= 1)).all():
+        raise InvalidInputError(
+            f"output: the net's answers are taken for probabilities, as its criterion "
+            f"{type(criterion).__name__} asks, but range from {float(output.min()):.4g} to "
+            f"{float(output.max()):.4g}. Use criterion=torch.nn.CrossEntropyLoss for a module that "
+            "gives logits, or output='values' for squared distances."
+        )
+    if isinstance(criterion, nn.BCELoss):
+        return torch.stack([output, 1 - output], -1).log()
     # Rounding must not pass for a change: float32 probabilities do not quite sum to 1.
     return (output / output.sum(-1, keepdim=True)).log()
 

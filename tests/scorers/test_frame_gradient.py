@@ -188,6 +188,33 @@ def test_sequences_of_unequal_lengths():
         assert np.isnan(gradient.coordinates[i, length:]).all()
 
 
+class Looped(nn.Module):
+    """A cell that the forward loops over the steps, from a state of its own."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.cell, self.readout = kind(2, 4).double(), nn.Linear(4, 1).double()
+        self.start = nn.Parameter(torch.full((4,), 0.3).double())
+
+    def forward(self, x):
+        h = self.start.expand(len(x), 4)
+        hx, outputs = (h, 2 * h) if isinstance(self.cell, nn.LSTMCell) else h, []
+        for step in x.unbind(1):
+            hx = self.cell(step, hx)
+            outputs.append(hx[0] if isinstance(hx, tuple) else hx)
+        return self.readout(torch.stack(outputs, 1)).squeeze(-1)
+
+
+@pytest.mark.parametrize("kind", [nn.RNNCell, nn.GRUCell, nn.LSTMCell])
+def test_cells(kind):
+    net = NeuralNetRegressor(Looped, module__kind=kind).initialize()
+    x, y = RNG.normal(size=(3, 6, 2)), RNG.normal(size=(3, 6))
+    gradient = frame_gradient(net, x, y)
+    assert gradient.error < 1e-8
+    shapes = {name: g.shape[1:] for name, g in gradient.weights.items()}
+    assert shapes == {name: weight.shape for name, weight in net.module_.cell.named_parameters()}
+
+
 def test_float32_nets_are_followed_in_float64():
     net = make_net(nn.LSTM)
     gradient = frame_gradient(net, tokens(), np.array([0, 1, 2, 0]))

@@ -332,6 +332,9 @@ def test_what_cannot_be_read_is_refused():
         InputSensitivityScorer()(net_of(make_layer("gru")), RNG.normal(size=(3, 5, 2)))
     with pytest.raises(RecurrentLayerError, match="8 sequences to its RNN for 3 of X"):
         InputSensitivityScorer()(net_of(make_layer("tanh")), RNG.normal(size=(3, 8, 3)))
+    logits = net_of(make_layer("gru"), kind=NeuralNetClassifier, criterion=nn.NLLLoss)
+    with pytest.raises(InvalidInputError, match=r"output: .*NLLLoss asks, but range from -"):
+        InputSensitivityScorer()(logits, RNG.normal(size=(3, 5, 3)))
     found = InputSensitivityScorer(n_draws=0).analyze(make_net(), tokens())
     with pytest.raises(InvalidInputError, match="of: got 'sampled', which was not computed"):
         found.correlation("position", "sampled")

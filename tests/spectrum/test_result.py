@@ -115,3 +115,15 @@ def test_confidence_interval_widens_with_level():
     narrow, wide = spectrum.confidence_interval(0.5), spectrum.confidence_interval(0.99)
     assert wide[0, 0] < narrow[0, 0] < 0.1 < narrow[0, 1] < wide[0, 1]
     assert np.isneginf(wide[1]).all() or np.isinf(wide[1]).all()
+
+
+def test_finite_time_exponents_up_to_and_after_each_step():
+    growth = np.random.default_rng(3).normal(size=(2, 9, 1))
+    spectrum = lyapunov_spectrum(switching, growth, initial_state=torch.ones(1), keep="growth")
+    until, after = spectrum.finite_time_exponents(), spectrum.remaining_exponents()
+    for t in range(8):
+        np.testing.assert_allclose(until[:, t], growth[:, : t + 1].mean(1))
+        np.testing.assert_allclose(after[:, t], growth[:, t + 1 :].mean(1))
+    assert np.isnan(after[:, 8]).all()
+    with pytest.raises(AttributeError, match="keep='growth'"):
+        lyapunov_spectrum(switching, growth, initial_state=torch.ones(1)).remaining_exponents()
