@@ -1,21 +1,10 @@
 """Watch gradient and growth line up as a network trains."""
 
-import time
-import warnings
-from collections.abc import Collection
-from numbers import Integral
-
-import numpy as np
-from sklearn.utils import check_random_state
-from skorch.callbacks import Callback
-from skorch.dataset import get_len
-from torch.utils.data import Subset
-
-from ..exceptions import InvalidInputError, LyapskError, LyapskWarning
 from ..scorers import GradientAlignmentScorer, InputSensitivityScorer, frame_gradient
+from ._monitor import Monitor
 
 
-class AlignmentMonitor(Callback):
+class AlignmentMonitor(Monitor):
     """Record alignment, gradient share and input sensitivity in the history of a net.
 
     After each chosen epoch, and once before the first, the same few sequences are read, and five
@@ -31,8 +20,8 @@ class AlignmentMonitor(Callback):
     n_sequences : int, default=32
         Sequences that are read, drawn once from the validation data, or from the training data
         where there are no others.
-    epochs : int or collection of int, default=1
-        Every how many epochs, or after which, counted from 1.
+    epochs : int, collection of int or "doubling", default=1
+        Every how many epochs; after which, counted from 1; or after 1, 2, 4, 8 and so on.
     n_directions : int, default=5
         Leading directions of the frame.
     n_singular : int, default=2
@@ -92,75 +81,23 @@ class AlignmentMonitor(Callback):
         layer=None,
         random_state=0,
     ):
-        self.n_sequences = n_sequences
-        self.epochs = epochs
+        super().__init__(n_sequences, epochs, random_state)
         self.n_directions = n_directions
         self.n_singular = n_singular
         self.n_draws = n_draws
         self.layer = layer
-        self.random_state = random_state
 
-    def initialize(self):
-        """Forget what was seen."""
-        for name in ("before_", "indices_"):
-            vars(self).pop(name, None)
-        self._check()
-        return self
-
-    def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
-        """Read once before the first epoch."""
-        if not hasattr(self, "before_"):
-            self.before_ = self._measured(net, dataset_train, dataset_valid)
-
-    def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs):
-        """Read after a chosen epoch."""
-        measured = {}
-        if self._is_chosen(len(net.history)):
-            try:
-                measured = self._measured(net, dataset_train, dataset_valid)
-            except LyapskError as error:
-                warnings.warn(
-                    f"AlignmentMonitor: epoch {len(net.history)} could not be read: {error}",
-                    LyapskWarning,
-                    stacklevel=2,
-                )
-        for name in self.names:
-            net.history.record(name, measured.get(name, np.nan))
-
-    def _is_chosen(self, epoch):
-        if isinstance(self.epochs, Collection):
-            return epoch in self.epochs
-        return epoch % self.epochs == 0
-
-    def _measured(self, net, dataset_train, dataset_valid):
-        start = time.perf_counter()
-        dataset = dataset_train if dataset_valid is None else dataset_valid
-        if not hasattr(self, "indices_"):
-            rng = check_random_state(self.random_state)
-            self.indices_ = np.sort(rng.permutation(get_len(dataset))[: self.n_sequences])
-        few = Subset(dataset, self.indices_)
+    def read(self, net, dataset, epoch):
+        """Scores of both sides, share and sensitivity."""
         options = {"n_directions": self.n_directions, "layer": self.layer}
         state, adjoint = (
             GradientAlignmentScorer(side=side, n_singular=self.n_singular, **options)
             for side in ("state", "adjoint")
         )
         sensitivity = InputSensitivityScorer(n_draws=self.n_draws, layer=self.layer)
-        values = (
-            state(net, few),
-            adjoint(net, few),
-            float(frame_gradient(net, few, **options).share[-1]),
-            sensitivity(net, few),
-            time.perf_counter() - start,
+        return (
+            state(net, dataset),
+            adjoint(net, dataset),
+            float(frame_gradient(net, dataset, **options).share[-1]),
+            sensitivity(net, dataset),
         )
-        return dict(zip(self.names, values, strict=True))
-
-    def _check(self):
-        for name, value in (("n_sequences", self.n_sequences), ("epochs", self.epochs)):
-            several = name == "epochs" and isinstance(value, Collection)
-            counts = value if several and not isinstance(value, str) else [value]
-            for count in counts:
-                if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
-                    raise InvalidInputError(
-                        f"{name}: got {value!r}. It must be a whole number of at least 1"
-                        f"{', or a collection of them' if name == 'epochs' else ''}."
-                    )

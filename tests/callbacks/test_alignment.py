@@ -49,7 +49,9 @@ def test_before_the_first_epoch():
     assert monitor.before_ == learned
 
 
-@pytest.mark.parametrize(("epochs", "chosen"), [(1, "1111"), (2, "0101"), ((1, 4), "1001")])
+@pytest.mark.parametrize(
+    ("epochs", "chosen"), [(1, "1111"), (2, "0101"), ((1, 4), "1001"), ("doubling", "1101")]
+)
 def test_epochs(epochs, chosen):
     net = fit(AlignmentMonitor(n_sequences=5, n_directions=2, epochs=epochs))
     finite = np.isfinite(net.history[:, "alignment_state"])
@@ -87,7 +89,8 @@ def test_a_diverged_network_trains_on():
     ("given", "message"),
     [
         ({"n_sequences": 0}, r"n_sequences: got 0.*at least 1"),
-        ({"epochs": 0}, r"epochs: got 0.*or a collection"),
+        ({"epochs": 0}, r"epochs: got 0.*a collection of them"),
+        ({"epochs": "often"}, r"epochs: got 'often'.*'doubling'"),
         ({"epochs": (1, 0)}, r"epochs: got \(1, 0\)"),
         ({"n_directions": 9}, r"n_directions: got 9"),
         ({"n_draws": -1}, r"n_draws: got -1"),

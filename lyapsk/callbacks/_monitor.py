@@ -1,0 +1,120 @@
+"""What callbacks share that read a network now and then as it trains."""
+
+import time
+import warnings
+from abc import abstractmethod
+from collections.abc import Collection
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_random_state
+from skorch.callbacks import Callback
+from skorch.dataset import get_len
+from torch.utils.data import Subset
+
+from ..exceptions import InvalidInputError, LyapskError, LyapskWarning
+
+DOUBLING = "doubling"
+"""After epochs 1, 2, 4, 8, ..."""
+
+
+class Monitor(Callback):
+    """Reads the same few sequences before the first epoch and after chosen ones.
+
+    Parameters
+    ----------
+    n_sequences : int
+        Sequences that are read, drawn once from the validation data, or from the training data
+        where there are no others.
+    epochs : "doubling", int or collection of int
+        After epochs 1, 2, 4, 8 and so on; every how many epochs; or after which.
+    random_state : int, RandomState or None
+        Draws the sequences.
+
+    Attributes
+    ----------
+    names : tuple of str
+        What is recorded; the last is the time that it took, in seconds.
+    before_ : dict of str to float
+        The numbers before the first epoch, under the same names.
+    indices_ : ndarray of int
+        Sequences that are read.
+    """
+
+    names = ()
+
+    def __init__(self, n_sequences, epochs, random_state):
+        self.n_sequences = n_sequences
+        self.epochs = epochs
+        self.random_state = random_state
+
+    @abstractmethod
+    def read(self, net, dataset, epoch):
+        """The numbers, in the order of ``names`` but without the time.
+
+        Parameters
+        ----------
+        net : skorch net
+        dataset : torch Dataset
+            The few sequences, with targets where there are some.
+        epoch : int
+            Epochs done.
+        """
+
+    def initialize(self):
+        """Forget what was seen."""
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            del vars(self)[name]
+        self._check()
+        return self
+
+    def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
+        """Read once before the first epoch."""
+        if not hasattr(self, "before_"):
+            self.before_ = self._measured(net, dataset_train, dataset_valid, 0)
+
+    def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs):
+        """Read after a chosen epoch."""
+        epoch, measured = len(net.history), {}
+        if self._is_chosen(epoch):
+            try:
+                measured = self._measured(net, dataset_train, dataset_valid, epoch)
+            except LyapskError as error:
+                self._warn(f"epoch {epoch} could not be read: {error}")
+        for name in self.names:
+            net.history.record(name, measured.get(name, np.nan))
+
+    def _is_chosen(self, epoch):
+        if self.epochs == DOUBLING:
+            return epoch & (epoch - 1) == 0
+        if isinstance(self.epochs, Collection):
+            return epoch in self.epochs
+        return epoch % self.epochs == 0
+
+    def _measured(self, net, dataset_train, dataset_valid, epoch):
+        start = time.perf_counter()
+        dataset = dataset_train if dataset_valid is None else dataset_valid
+        if not hasattr(self, "indices_"):
+            rng = check_random_state(self.random_state)
+            self.indices_ = np.sort(rng.permutation(get_len(dataset))[: self.n_sequences])
+        values = self.read(net, Subset(dataset, self.indices_), epoch)
+        return dict(zip(self.names, (*values, time.perf_counter() - start), strict=True))
+
+    def _warn(self, message):
+        warnings.warn(f"{type(self).__name__}: {message}", LyapskWarning, stacklevel=3)
+
+    def _check(self):
+        _check_counts("n_sequences", self.n_sequences, [self.n_sequences], "")
+        if self.epochs == DOUBLING:
+            return
+        several = isinstance(self.epochs, Collection) and not isinstance(self.epochs, str)
+        counts = self.epochs if several else [self.epochs]
+        _check_counts("epochs", self.epochs, counts, f", a collection of them, or {DOUBLING!r}")
+
+
+def _check_counts(name, value, counts, otherwise):
+    for count in counts:
+        if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
+            raise InvalidInputError(
+                f"{name}: got {value!r}. It must be a whole number of at least 1{otherwise}."
+            )
