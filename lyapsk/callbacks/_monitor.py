@@ -3,8 +3,6 @@
 import time
 import warnings
 from abc import abstractmethod
-from collections.abc import Collection
-from numbers import Integral
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -13,9 +11,7 @@ from skorch.dataset import get_len
 from torch.utils.data import Subset
 
 from ..exceptions import InvalidInputError, LyapskError, LyapskWarning
-
-DOUBLING = "doubling"
-"""After epochs 1, 2, 4, 8, ..."""
+from ._epochs import check_epochs, is_chosen, is_count
 
 
 class Monitor(Callback):
@@ -65,7 +61,11 @@ class Monitor(Callback):
         """Forget what was seen."""
         for name in [name for name in vars(self) if name.endswith("_")]:
             del vars(self)[name]
-        self._check()
+        if not is_count(self.n_sequences):
+            raise InvalidInputError(
+                f"n_sequences: got {self.n_sequences!r}. It must be a whole number of at least 1."
+            )
+        check_epochs(self.epochs)
         return self
 
     def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
@@ -76,20 +76,13 @@ class Monitor(Callback):
     def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs):
         """Read after a chosen epoch."""
         epoch, measured = len(net.history), {}
-        if self._is_chosen(epoch):
+        if is_chosen(epoch, self.epochs):
             try:
                 measured = self._measured(net, dataset_train, dataset_valid, epoch)
             except LyapskError as error:
                 self._warn(f"epoch {epoch} could not be read: {error}")
         for name in self.names:
             net.history.record(name, measured.get(name, np.nan))
-
-    def _is_chosen(self, epoch):
-        if self.epochs == DOUBLING:
-            return epoch & (epoch - 1) == 0
-        if isinstance(self.epochs, Collection):
-            return epoch in self.epochs
-        return epoch % self.epochs == 0
 
     def _measured(self, net, dataset_train, dataset_valid, epoch):
         start = time.perf_counter()
@@ -102,19 +95,3 @@ class Monitor(Callback):
 
     def _warn(self, message):
         warnings.warn(f"{type(self).__name__}: {message}", LyapskWarning, stacklevel=3)
-
-    def _check(self):
-        _check_counts("n_sequences", self.n_sequences, [self.n_sequences], "")
-        if self.epochs == DOUBLING:
-            return
-        several = isinstance(self.epochs, Collection) and not isinstance(self.epochs, str)
-        counts = self.epochs if several else [self.epochs]
-        _check_counts("epochs", self.epochs, counts, f", a collection of them, or {DOUBLING!r}")
-
-
-def _check_counts(name, value, counts, otherwise):
-    for count in counts:
-        if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
-            raise InvalidInputError(
-                f"{name}: got {value!r}. It must be a whole number of at least 1{otherwise}."
-            )

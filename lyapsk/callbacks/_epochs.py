@@ -1,0 +1,34 @@
+"""After which epochs a callback looks at a network."""
+
+from collections.abc import Collection
+from numbers import Integral
+
+from ..exceptions import InvalidInputError
+
+DOUBLING = "doubling"
+"""After epochs 1, 2, 4, 8, ..."""
+
+
+def is_chosen(epoch, epochs):
+    """Whether ``epochs``, as users give them, hold an epoch."""
+    if epochs == DOUBLING:
+        return epoch & (epoch - 1) == 0
+    return epoch in epochs if isinstance(epochs, Collection) else epoch % epochs == 0
+
+
+def check_epochs(epochs):
+    """Refuse what is neither a count, nor a collection of counts, nor "doubling"."""
+    if epochs == DOUBLING:
+        return
+    several = isinstance(epochs, Collection) and not isinstance(epochs, str)
+    for epoch in epochs if several else [epochs]:
+        if not is_count(epoch):
+            raise InvalidInputError(
+                f"epochs: got {epochs!r}. It must be a whole number of at least 1, a collection "
+                f"of them, or {DOUBLING!r}."
+            )
+
+
+def is_count(value):
+    """Whether a value is a whole number of at least 1."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
