@@ -1,7 +1,15 @@
 """Displays in scikit-learn's manner: they store what they show, and draw it in ``plot``."""
 
+from ._alignment import GradientAlignmentDisplay
 from ._latent import LatentDisplay
 from ._matplotlib import check_matplotlib
+from ._sensitivity import InputSensitivityDisplay
 from ._spectrum import SpectrumDisplay
 
-__all__ = ["LatentDisplay", "SpectrumDisplay", "check_matplotlib"]
+__all__ = [
+    "GradientAlignmentDisplay",
+    "InputSensitivityDisplay",
+    "LatentDisplay",
+    "SpectrumDisplay",
+    "check_matplotlib",
+]

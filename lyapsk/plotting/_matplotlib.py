@@ -27,4 +27,4 @@ def axes_for(ax, caller):
         return ax
     import matplotlib.pyplot as plt
 
-    return plt.subplots()[1]
+    return plt.subplots(layout="constrained")[1]

@@ -1,26 +1,23 @@
 import subprocess
 import sys
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
-from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
 from lyapsk import lyapunov_spectrum
 from lyapsk.exceptions import InvalidInputError
-from lyapsk.plotting import LatentDisplay, SpectrumDisplay, check_matplotlib
-
-mpl.use("Agg")
+from lyapsk.plotting import (
+    GradientAlignmentDisplay,
+    InputSensitivityDisplay,
+    LatentDisplay,
+    SpectrumDisplay,
+    check_matplotlib,
+)
 
 SPECTRA = [np.array([0.2, -0.5, -3.0]), np.array([-0.1, -np.inf]), np.array([-1.0, -1.5])]
 LATENT = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
-
-
-@pytest.fixture
-def ax():
-    return Figure().subplots()
 
 
 def test_each_spectrum_is_a_line_over_relative_rank(ax):
@@ -74,13 +71,47 @@ def test_latent_code_comes_from_the_transformer(ax):
     np.testing.assert_array_equal(display.latent, pca.transform(X))
 
 
-@pytest.mark.parametrize("display", [SpectrumDisplay(SPECTRA), LatentDisplay(LATENT)])
+@pytest.fixture(params=["spectrum", "latent", "sensitivity", "steps", "share"])
+def display(request, sensitivity, alignment):
+    """Each display, with nothing drawn."""
+    return {
+        "spectrum": SpectrumDisplay(SPECTRA),
+        "latent": LatentDisplay(LATENT),
+        "sensitivity": InputSensitivityDisplay(sensitivity),
+        "steps": GradientAlignmentDisplay(alignment),
+        "share": GradientAlignmentDisplay(alignment, kind="share"),
+    }[request.param]
+
+
 def test_without_axes_a_new_figure_is_made(display):
     import matplotlib.pyplot as plt
 
     assert display.plot() is display
-    assert display.figure_.axes == [display.ax_]
+    assert display.figure_.axes[0] is display.ax_
+    assert plt.get_fignums() == [display.figure_.number]
     plt.close(display.figure_)
+
+
+def test_a_display_draws_nothing_before_plot(display, ax):
+    import matplotlib.pyplot as plt
+
+    assert not plt.get_fignums()
+    assert not hasattr(display, "ax_")
+    assert display.plot(ax).figure_ is ax.figure
+    assert not plt.get_fignums()
+
+
+def test_labels_stay_inside_a_new_figure(display):
+    import matplotlib.pyplot as plt
+
+    figure = display.plot().figure_
+    figure.draw_without_rendering()
+    box = figure.get_tightbbox()
+    plt.close(figure)
+    assert box.x0 >= 0
+    assert box.y0 >= 0
+    assert box.x1 <= figure.get_figwidth()
+    assert box.y1 <= figure.get_figheight()
 
 
 @pytest.mark.parametrize(
@@ -98,7 +129,6 @@ def test_misfits_are_refused(display, message, ax):
         display.plot(ax)
 
 
-@pytest.mark.parametrize("display", [SpectrumDisplay(SPECTRA), LatentDisplay(LATENT)])
 def test_missing_matplotlib_says_what_to_install(display, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r'pip install "lyapsk\[plots\]"'):
