@@ -1,7 +1,8 @@
-"""skorch callbacks that watch the dynamics of a network as it trains, and stop the hopeless."""
+"""skorch callbacks that watch and mend the dynamics of a network as it trains."""
 
 from ._alignment import AlignmentMonitor
+from ._flossing import GradientFlossing
 from ._spectrum import LyapunovMonitor
 from ._stopping import PredictedScoreStopping
 
-__all__ = ["AlignmentMonitor", "LyapunovMonitor", "PredictedScoreStopping"]
+__all__ = ["AlignmentMonitor", "GradientFlossing", "LyapunovMonitor", "PredictedScoreStopping"]

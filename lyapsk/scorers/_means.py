@@ -14,6 +14,6 @@ def standard_error_of_mean(values):
     """Of ``nan_mean``, from the spread over the first axis; infinite for fewer than two."""
     there = ~np.isnan(values)
     count = there.sum(0)
-    squares = np.where(there, values - nan_mean(values), 0) ** 2
     with np.errstate(invalid="ignore", divide="ignore"):
+        squares = np.where(there, values - nan_mean(values), 0) ** 2
         return np.where(count < 2, np.inf, np.sqrt(squares.sum(0) / (count - 1) / count))

@@ -3,6 +3,7 @@
 from ._adjoint import Adjoint, follow_adjoint, frame_coordinates, log_largest_singular_values
 from ._assemble import Piece, assemble, standard_error
 from ._cores import on_all_cores
+from ._differentiable import differentiable_exponents
 from ._drive import Drive
 from ._finite_time import mean_growth_to_end
 from ._frames import initial_frame
@@ -18,6 +19,7 @@ __all__ = [
     "Piece",
     "Position",
     "assemble",
+    "differentiable_exponents",
     "follow_adjoint",
     "follow_frame",
     "frame_coordinates",

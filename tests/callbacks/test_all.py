@@ -29,7 +29,13 @@ class Constant:
         return np.ones(len(nets)), np.ones(len(nets))
 
 
-SETTINGS = {"n_directions": 2, "predictor": Constant(), "greater_is_better": True}
+SETTINGS = {
+    "n_directions": 2,
+    "predictor": Constant(),
+    "greater_is_better": True,
+    "n_exponents": 2,
+    "n_before": 0,
+}
 
 
 def small(kind):

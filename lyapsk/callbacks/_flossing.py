@@ -1,0 +1,237 @@
+"""Gradient flossing: train a network's exponents before and while it learns its task."""
+
+import time
+from numbers import Real
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from skorch.callbacks import Callback
+from skorch.dataset import get_len
+from torch.nn.utils import parametrize
+from torch.utils.data import Subset
+from tqdm.auto import tqdm
+
+from ..exceptions import InvalidInputError, NumericalError
+from ..nets import Options, find_layer, module_of, pose
+from ..spectrum import differentiable_exponents, initial_frame
+from ..tangent import dynamics_of, map_tensors, named_weights
+from ._epochs import DOUBLING, check_epochs, is_chosen, is_count
+
+
+class GradientFlossing(Callback):
+    """Drive the leading exponents of a net toward a target, so that gradients neither die nor grow.
+
+    Before the first epoch, and again after chosen ones, a few updates of the recurrent layer's
+    weights reduce the mean squared distance of the leading exponents to the target, by
+    backpropagation through the frame iteration itself [1]_. Two numbers are recorded in the
+    history, ``flossing_loss`` after the updates and ``flossing_dur``, their seconds; both are NaN
+    in epochs without updates.
+
+    Parameters
+    ----------
+    n_exponents : int, default=10
+        Leading exponents that are driven, at most the size of the full state.
+    target : float, default=0.0
+        Nats per step.
+    n_before : int, default=100
+        Updates before the first epoch.
+    n_during : int, default=0
+        Updates after each chosen epoch.
+    epochs : "doubling", int or collection of int, default="doubling"
+        After epochs 1, 2, 4, 8 and so on; every how many epochs; or after which, counted from 1.
+    learning_rate : float, default=0.01
+        Step size of Adam, whose memory is kept from one update to the next.
+    n_sequences : int, default=8
+        Sequences to follow, drawn once from the training data.
+    n_steps : int, optional
+        Steps to follow: shorter than the sequences it cuts them, longer it joins them end to end.
+        By default the sequences' own length. The first steps only turn the frame into the
+        directions that grow, so a few dozen are better than a few.
+    layer : str, optional
+        Name of the recurrent layer, where the module has several.
+    random_state : int, RandomState or None, default=0
+        Draws the sequences, and a fresh initial frame for each update.
+
+    Attributes
+    ----------
+    losses_ : list of float
+        Before each update, and after the last of those before the first epoch.
+
+    See Also
+    --------
+    LyapunovMonitor : Records the spectrum.
+
+    Notes
+    -----
+    Everything but the weights themselves is in float64; where the net is verbose, a progress bar
+    shows. Memory is that of about
+    ``2 sqrt(n_steps)`` steps of ``n_sequences * n_exponents`` states. A direction that dies within
+    a step, as among relu units, has no exponent to drive: NumericalError.
+
+    References
+    ----------
+    .. [1] R. Engelken, "Gradient flossing: improving gradient descent through dynamic control of
+       Jacobians", NeurIPS 2023, arXiv 2312.17306.
+
+    Examples
+    --------
+    >>> from lyapsk.callbacks import GradientFlossing
+    >>> from lyapsk.tasks import digits_by_rows
+    >>> task, flossing = digits_by_rows(), GradientFlossing(4, n_before=20, n_steps=32)
+    >>> net = task.net("RNN", hidden_size=16, max_epochs=1, callbacks=[flossing])
+    >>> net = net.fit(task.X_train, task.y_train)
+    >>> flossing.losses_[-1] < 0.3 * flossing.losses_[0]
+    True
+    """
+
+    names = ("flossing_loss", "flossing_dur")
+
+    def __init__(
+        self,
+        n_exponents=10,
+        *,
+        target=0.0,
+        n_before=100,
+        n_during=0,
+        epochs=DOUBLING,
+        learning_rate=0.01,
+        n_sequences=8,
+        n_steps=None,
+        layer=None,
+        random_state=0,
+    ):
+        self.n_exponents = n_exponents
+        self.target = target
+        self.n_before = n_before
+        self.n_during = n_during
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.n_sequences = n_sequences
+        self.n_steps = n_steps
+        self.layer = layer
+        self.random_state = random_state
+
+    def initialize(self):
+        """Forget what was done."""
+        for name in ("_optimizer", "_indices", "_rng"):
+            vars(self).pop(name, None)
+        self.losses_ = []
+        self._check()
+        return self
+
+    def on_epoch_begin(self, net, dataset_train=None, **kwargs):
+        """Floss before the first epoch."""
+        if not self.losses_:
+            self._floss(net, dataset_train, self.n_before)
+
+    def on_epoch_end(self, net, dataset_train=None, **kwargs):
+        """Floss after a chosen epoch."""
+        start, loss, seconds = time.perf_counter(), np.nan, np.nan
+        if self.n_during and is_chosen(len(net.history), self.epochs):
+            loss = self._floss(net, dataset_train, self.n_during)
+            seconds = time.perf_counter() - start
+        for name, value in zip(self.names, (loss, seconds), strict=True):
+            net.history.record(name, value)
+
+    def _floss(self, net, dataset, n_updates):
+        """Update the weights so many times; the loss after the last."""
+        layer = find_layer(module_of(net), self.layer)
+        options = Options.checked(n_exponents=self.n_exponents, n_steps=self.n_steps)
+        sequences = Subset(dataset, self._few(dataset))
+        drives = [part.drive for part in pose(net, sequences, options, layer=self.layer).parts]
+        optimizer = self._optimizer_of(list(layer.parameters()))
+        gradients = [(p, p.grad) for p in layer.parameters()]
+        try:
+            for _ in tqdm(range(n_updates), desc="flossing", disable=not net.verbose):
+                optimizer.zero_grad()
+                self.losses_.append(self._backward(layer, drives, options))
+                optimizer.step()
+        finally:
+            for parameter, gradient in gradients:
+                parameter.grad = gradient
+        self.losses_.append(self._loss(_dynamics(layer, options), drives, options).item())
+        return self.losses_[-1]
+
+    def _backward(self, layer, drives, options):
+        """Loss now; its gradient goes to the layer's parameters."""
+        leaves = []
+
+        def leaf(weight):
+            leaves.append(weight.requires_grad_())
+            return weight
+
+        with torch.enable_grad(), parametrize.cached():
+            dynamics = map_tensors(leaf, _dynamics(layer, options))
+            loss = self._loss(dynamics, drives, options)
+            gradients = iter(torch.autograd.grad(loss, leaves))
+            named = named_weights(layer, map_tensors(lambda _: next(gradients), dynamics))
+            weights = {name: getattr(layer, name) for name in named}
+            trained = {name: w for name, w in weights.items() if w.requires_grad}
+            torch.autograd.backward(
+                list(trained.values()), [named[name][0].to(w) for name, w in trained.items()]
+            )
+        return loss.item()
+
+    def _loss(self, dynamics, drives, options):
+        """Mean squared distance of the leading exponents to the target."""
+        # From a fresh frame each time: from one for all, its own directions alone would be driven.
+        frame = initial_frame(
+            dynamics.state_size,
+            self.n_exponents,
+            seed=int(self._rng.randint(2**31 - 1)),
+            dtype=options.dtype,
+            device=options.device,
+        )
+        weights = [drive.state.shape[1] for drive in drives]
+        exponents = sum(
+            weight * differentiable_exponents(dynamics, drive, frame)
+            for weight, drive in zip(weights, drives, strict=True)
+        ) / sum(weights)
+        if not exponents.isfinite().all():
+            raise NumericalError(
+                f"GradientFlossing: the leading exponents are {exponents.tolist()} nats per step. "
+                "Those that are not finite cannot be driven: ask for fewer (n_exponents), or look "
+                "for units that are never active."
+            )
+        return (exponents - self.target).square().mean()
+
+    def _optimizer_of(self, parameters):
+        """That of the last updates, unless the module was made anew in between."""
+        last = getattr(self, "_optimizer", None)
+        known = [] if last is None else last.param_groups[0]["params"]
+        if list(map(id, known)) != list(map(id, parameters)):
+            self._optimizer = torch.optim.Adam(parameters, lr=self.learning_rate)
+        return self._optimizer
+
+    def _few(self, dataset):
+        if not hasattr(self, "_indices"):
+            self._rng = check_random_state(self.random_state)
+            self._indices = np.sort(self._rng.permutation(get_len(dataset))[: self.n_sequences])
+        return self._indices
+
+    def _check(self):
+        for name, least in (
+            ("n_exponents", 1),
+            ("n_sequences", 1),
+            ("n_before", 0),
+            ("n_during", 0),
+        ):
+            value = getattr(self, name)
+            if not (is_count(value) or (least == 0 and value == 0)):
+                raise InvalidInputError(
+                    f"{name}: got {value!r}. It must be a whole number of at least {least}."
+                )
+        if not (isinstance(self.learning_rate, Real) and self.learning_rate > 0):
+            raise InvalidInputError(
+                f"learning_rate: got {self.learning_rate!r}. It must be a positive number."
+            )
+        if not (isinstance(self.target, Real) and np.isfinite(self.target)):
+            raise InvalidInputError(
+                f"target: got {self.target!r}. It must be a finite number of nats per step."
+            )
+        check_epochs(self.epochs)
+
+
+def _dynamics(layer, options):
+    return dynamics_of(layer, dtype=options.dtype, device=options.device)
