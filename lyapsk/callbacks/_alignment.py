@@ -44,9 +44,9 @@ class AlignmentMonitor(Monitor):
 
     Notes
     -----
-    The cost is that of a few training steps on ``n_sequences`` sequences, whatever the size of
-    the data; ``alignment_dur`` tells. An epoch after which the network cannot be read, because its
-    training diverged, holds NaN and is warned of.
+    The cost is that of some seventy training steps on ``n_sequences`` sequences, whatever the
+    size of the data; ``alignment_dur`` tells. An epoch after which the network cannot be read,
+    because its training diverged, holds NaN and is warned of.
 
     Examples
     --------

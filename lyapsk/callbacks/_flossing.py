@@ -16,7 +16,7 @@ from ..exceptions import InvalidInputError, NumericalError
 from ..nets import Options, find_layer, module_of, pose
 from ..spectrum import differentiable_exponents, initial_frame
 from ..tangent import dynamics_of, map_tensors, named_weights
-from ._epochs import DOUBLING, check_epochs, is_chosen, is_count
+from ._epochs import DOUBLING, check_epochs, is_chosen, is_count, outside_of_epoch
 
 
 class GradientFlossing(Callback):
@@ -114,7 +114,7 @@ class GradientFlossing(Callback):
 
     def initialize(self):
         """Forget what was done."""
-        for name in ("_optimizer", "_indices", "_rng"):
+        for name in ("_optimizer", "_indices", "_n_rows", "_rng"):
             vars(self).pop(name, None)
         self.losses_ = []
         self._check()
@@ -123,7 +123,8 @@ class GradientFlossing(Callback):
     def on_epoch_begin(self, net, dataset_train=None, **kwargs):
         """Floss before the first epoch."""
         if not self.losses_:
-            self._floss(net, dataset_train, self.n_before)
+            with outside_of_epoch(net):
+                self._floss(net, dataset_train, self.n_before)
 
     def on_epoch_end(self, net, dataset_train=None, **kwargs):
         """Floss after a chosen epoch."""
@@ -205,9 +206,10 @@ class GradientFlossing(Callback):
         return self._optimizer
 
     def _few(self, dataset):
-        if not hasattr(self, "_indices"):
-            self._rng = check_random_state(self.random_state)
-            self._indices = np.sort(self._rng.permutation(get_len(dataset))[: self.n_sequences])
+        n_rows = get_len(dataset)
+        if getattr(self, "_n_rows", None) != n_rows:
+            self._n_rows, self._rng = n_rows, check_random_state(self.random_state)
+            self._indices = np.sort(self._rng.permutation(n_rows)[: self.n_sequences])
         return self._indices
 
     def _check(self):

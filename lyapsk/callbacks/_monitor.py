@@ -11,7 +11,7 @@ from skorch.dataset import get_len
 from torch.utils.data import Subset
 
 from ..exceptions import InvalidInputError, LyapskError, LyapskWarning
-from ._epochs import check_epochs, is_chosen, is_count
+from ._epochs import check_epochs, is_chosen, is_count, outside_of_epoch
 
 
 class Monitor(Callback):
@@ -35,6 +35,8 @@ class Monitor(Callback):
         The numbers before the first epoch, under the same names.
     indices_ : ndarray of int
         Sequences that are read.
+    n_rows_ : int
+        Of how many; with as many as before, the same are read.
     """
 
     names = ()
@@ -66,12 +68,20 @@ class Monitor(Callback):
                 f"n_sequences: got {self.n_sequences!r}. It must be a whole number of at least 1."
             )
         check_epochs(self.epochs)
+        try:
+            check_random_state(self.random_state)
+        except ValueError as error:
+            raise InvalidInputError(
+                f"random_state: got {self.random_state!r}. It must be None, a whole number or a "
+                "numpy RandomState."
+            ) from error
         return self
 
     def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
         """Read once before the first epoch."""
         if not hasattr(self, "before_"):
-            self.before_ = self._measured(net, dataset_train, dataset_valid, 0)
+            with outside_of_epoch(net):
+                self.before_ = self._measured(net, dataset_train, dataset_valid, 0)
 
     def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs):
         """Read after a chosen epoch."""
@@ -87,9 +97,11 @@ class Monitor(Callback):
     def _measured(self, net, dataset_train, dataset_valid, epoch):
         start = time.perf_counter()
         dataset = dataset_train if dataset_valid is None else dataset_valid
-        if not hasattr(self, "indices_"):
+        n_rows = get_len(dataset)
+        if getattr(self, "n_rows_", None) != n_rows:
             rng = check_random_state(self.random_state)
-            self.indices_ = np.sort(rng.permutation(get_len(dataset))[: self.n_sequences])
+            self.n_rows_ = n_rows
+            self.indices_ = np.sort(rng.permutation(n_rows)[: self.n_sequences])
         values = self.read(net, Subset(dataset, self.indices_), epoch)
         return dict(zip(self.names, (*values, time.perf_counter() - start), strict=True))
 

@@ -7,7 +7,7 @@ from scipy.special import ndtr
 from skorch.callbacks import Callback
 
 from ..exceptions import InvalidInputError, LyapskError
-from ._epochs import DOUBLING, check_epochs, is_chosen
+from ._epochs import DOUBLING, check_epochs, is_chosen, outside_of_epoch
 
 
 class PredictedScoreStopping(Callback):
@@ -114,7 +114,8 @@ class PredictedScoreStopping(Callback):
         """Predict before the first epoch."""
         if not hasattr(self, "before_"):
             try:
-                self.before_ = self._predicted(net)
+                with outside_of_epoch(net):
+                    self.before_ = self._predicted(net)
             except Exception as error:
                 raise InvalidInputError(
                     f"predictor: predict([net], return_std=True) failed on this net with "

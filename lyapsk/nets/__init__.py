@@ -2,11 +2,18 @@
 
 from ._check import check_sequences, check_weights
 from ._entry import lyapunov_spectrum
-from ._locate import find_layer, module_of
+from ._locate import find_layer, module_of, unwrapped
 from ._many import failed, many_spectra, state_sizes
 from ._options import Options
 from ._problem import Problem, pose
-from ._record import around, read_cell, read_layer, recorded_calls
+from ._record import (
+    around,
+    check_order,
+    read_cell,
+    read_layer,
+    recorded_calls,
+    refresh_weights,
+)
 from ._solve import solve
 from ._undisturbed import undisturbed
 
@@ -14,6 +21,7 @@ __all__ = [
     "Options",
     "Problem",
     "around",
+    "check_order",
     "check_sequences",
     "check_weights",
     "failed",
@@ -25,7 +33,9 @@ __all__ = [
     "read_cell",
     "read_layer",
     "recorded_calls",
+    "refresh_weights",
     "solve",
     "state_sizes",
     "undisturbed",
+    "unwrapped",
 ]

@@ -87,7 +87,7 @@ def _forwards(model, module, sequences):
     sequences = _as_input(sequences, module)
     try:
         if isinstance(model, NeuralNet):
-            _check_order(model)
+            check_order(model)
             yield from model.forward_iter(sequences, training=False)
         elif isinstance(sequences, Mapping):
             yield module(**sequences)
@@ -104,12 +104,14 @@ def _forwards(model, module, sequences):
         ) from error
 
 
-def _check_order(net):
-    if getattr(net, "iterator_valid__shuffle", False):
-        raise InvalidInputError(
-            "model: got iterator_valid__shuffle=True, which loses the order of the sequences. Call "
-            "net.set_params(iterator_valid__shuffle=False)."
-        )
+def check_order(net):
+    """A net's iterator must bring all sequences, in their order."""
+    for name, loses in (("shuffle", "the order of the sequences"), ("drop_last", "sequences")):
+        if getattr(net, f"iterator_valid__{name}", False):
+            raise InvalidInputError(
+                f"model: got iterator_valid__{name}=True, which loses {loses}. Call "
+                f"net.set_params(iterator_valid__{name}=False)."
+            )
 
 
 @contextmanager

@@ -19,20 +19,21 @@ def undisturbed(model):
     ----------
     model : nn.Module or initialised skorch net
     """
-    modules = [m for root in _roots(model) for m in root.modules()]
-    modes = [m.training for m in modules]
-    buffers = [(m, dict(m._buffers), [b.clone() for b in m.buffers(False)]) for m in modules]
-    try:
-        with same_generators(), torch.inference_mode(False), torch.no_grad():
+    # Threads take turns: one must not take for the net's own what another has changed meanwhile.
+    with same_generators(), torch.inference_mode(False), torch.no_grad():
+        modules = [m for root in _roots(model) for m in root.modules()]
+        modes = [m.training for m in modules]
+        buffers = [(m, dict(m._buffers), [b.clone() for b in m.buffers(False)]) for m in modules]
+        try:
             for module in modules:
                 module.training = False
             yield
-    finally:
-        for module, mode in zip(modules, modes, strict=True):
-            module.training = mode
-        for module, own, values in buffers:
-            module._buffers.update(own)
-            _restore(module.buffers(False), values)
+        finally:
+            for module, mode in zip(modules, modes, strict=True):
+                module.training = mode
+            for module, own, values in buffers:
+                module._buffers.update(own)
+                _restore(module.buffers(False), values)
 
 
 def _restore(buffers, values):

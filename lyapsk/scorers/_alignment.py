@@ -2,6 +2,7 @@
 
 import warnings
 from functools import partial
+from itertools import chain
 
 import numpy as np
 import torch
@@ -10,17 +11,18 @@ from torch.nn.functional import pad
 
 from ..exceptions import InvalidInputError, LyapskWarning
 from ..nets import Options
-from ..spectrum import initial_frame, on_all_cores
+from ..spectrum import initial_frame
 from ._checks import check_counts, check_length
 from ._directions import adjoint_side, state_side
 from ._frame_gradient import gradient_in_frames
+from ._readings import in_parts
 from ._result import GradientAlignment
 from ._source import Source
 
 _SIDES = {"state": state_side, "adjoint": adjoint_side}
 
-_FEEDBACK = 0.01
-"""Relative distance to autograd above which rounding in float32 does not explain it."""
+_FAR = 0.01
+"""Relative distance to autograd from which on there is a warning."""
 
 
 class GradientAlignmentScorer(BaseEstimator):
@@ -39,7 +41,8 @@ class GradientAlignmentScorer(BaseEstimator):
     ``J_{s+1}^T P_{s+1} = P_s R`` run from the end.
 
     It is a scorer: pass it as ``scoring=`` to scikit-learn's model selection over skorch nets, or
-    to :class:`skorch.callbacks.EpochScoring`. The net is run in eval mode and left as it was.
+    to :class:`skorch.callbacks.EpochScoring` with ``lower_is_better=False``. The net is run in
+    eval mode and left as it was.
 
     Parameters
     ----------
@@ -74,8 +77,11 @@ class GradientAlignmentScorer(BaseEstimator):
     direction of it has died, the mean over all that could stand in its place counts.
 
     Sequences go through the net and its loss in the batches of its own iterator, and back as far
-    as the recurrent layer, whose states are then followed in float64. A call costs little more
-    than a training step; :meth:`analyze` follows frames of all directions as well.
+    as the recurrent layer, whose states are then followed in float64. A call takes as long as some
+    twenty training steps on the same sequences, so a few dozen of them are enough in a training
+    loop; :meth:`analyze` follows frames of all directions as well. Only there is the gradient held
+    against autograd's, and a warning given where they differ: because outputs are fed back, the
+    loss depends on the weights directly, or chaos makes another trajectory of rounding errors.
 
     References
     ----------
@@ -107,9 +113,6 @@ class GradientAlignmentScorer(BaseEstimator):
     True
     """
 
-    # skorch's EpochScoring names its column in the history after it.
-    __name__ = "gradient_alignment"
-
     def __init__(
         self,
         *,
@@ -129,6 +132,12 @@ class GradientAlignmentScorer(BaseEstimator):
         self.random_state = random_state
         self.device = device
 
+    @property
+    def __name__(self):
+        """What skorch's EpochScoring calls its column in the history."""
+        return "gradient_alignment" if self.side == "state" else "adjoint_alignment"
+
+    @torch.inference_mode(mode=False)
     def __call__(self, net, X, y=None):
         """Score of a net.
 
@@ -148,6 +157,7 @@ class GradientAlignmentScorer(BaseEstimator):
         _warn_of_zero_gradients(alignment.per_sequence)
         return alignment.score
 
+    @torch.inference_mode(mode=False)
     def analyze(self, net, X, y=None):
         """The score with the arrays behind it.
 
@@ -187,7 +197,7 @@ class GradientAlignmentScorer(BaseEstimator):
         options = Options.checked(
             warmup=self.warmup, random_state=self.random_state, device=self.device
         )
-        if self.side not in _SIDES:
+        if self.side not in tuple(_SIDES):
             raise InvalidInputError(
                 f"side: got {self.side!r}. It must be {' or '.join(map(repr, _SIDES))}."
             )
@@ -210,10 +220,7 @@ class GradientAlignmentScorer(BaseEstimator):
             check_length(reading.lengths, self.warmup)
         frame = self._frame(self.n_directions, source, options)
         follow = partial(self._overlaps_of, source.dynamics, frame)
-        parts = [
-            part for reading in readings for part in reading.split(_numbers_each(reading, frame))
-        ]
-        followed = (on_all_cores if options.device.type == "cpu" else map)(follow, parts)
+        followed = chain(*in_parts(follow, readings, partial(_numbers_each, frame)))
         n_steps = max(reading.inputs.shape[1] for reading in readings)
         overlaps = [pad(o, (0, 0, 0, 0, 0, n_steps - o.shape[1]), value=np.nan) for o in followed]
         overlaps = torch.cat(overlaps)
@@ -230,7 +237,7 @@ class GradientAlignmentScorer(BaseEstimator):
         return overlaps.masked_fill(~used[..., None, None], torch.nan)
 
 
-def _numbers_each(reading, frame):
+def _numbers_each(frame, reading):
     """Numbers for each sequence in frames and in the gradient of the recurrent weights."""
     n_steps, n = reading.state_gradients.shape[1:]
     return n * max(4 * n, n_steps * len(frame))
@@ -250,11 +257,13 @@ def _warn_of_zero_gradients(per_sequence):
 
 
 def _warn_of_distance(error):
-    if not error <= _FEEDBACK:
+    if not error <= _FAR:
         warnings.warn(
             f"The gradient through the frames is {error:.2g} away from autograd's, relative to it. "
-            "The loss depends on the recurrent layer in a way that its states do not show, such "
-            "as outputs that are fed back as inputs; the alignment leaves that out.",
+            "Either the loss depends on the recurrent layer in a way that its states do not show, "
+            "which the alignment leaves out: outputs that are fed back as inputs, or a penalty on "
+            "the weights. Or the network is so chaotic that rounding errors lead elsewhere: use "
+            "fewer steps.",
             LyapskWarning,
             stacklevel=3,
         )

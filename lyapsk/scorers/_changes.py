@@ -1,15 +1,19 @@
 """How far a net's answer has moved: Kullback-Leibler divergence, squared distance, or loss."""
 
 from abc import ABC, abstractmethod
+from functools import partial
 
 import torch
 from sklearn.base import is_classifier
 from skorch import NeuralNetClassifier
+from skorch.dataset import get_len
 from skorch.utils import multi_indexing
 from torch import nn
 from torch.nn import functional as F
 
-from ..exceptions import InvalidInputError
+from ..exceptions import InvalidInputError, NumericalError
+from ..nets import unwrapped
+from ._sequences import loss_is_skorchs
 
 
 class Change(ABC):
@@ -23,6 +27,27 @@ class Change(ABC):
 
     def __init__(self, net):
         self._net = net
+
+    def viewed(self, output, X, y):
+        """``view`` of an answer that has a place for each sequence, and numbers in all.
+
+        Raises
+        ------
+        InvalidInputError, NumericalError
+        """
+        first, n_rows = _first(output), get_len(X)
+        if not first.ndim or len(first) != n_rows:
+            raise InvalidInputError(
+                f"output: the net's answer has the shape {tuple(first.shape)} for {n_rows} "
+                "sequences. Its first axis must be that of the sequences."
+            )
+        view = self.view(output, X, y)
+        if view.isnan().any():
+            raise NumericalError(
+                "net: its answers hold NaN. Look at its weights: a training that diverged leaves "
+                "such a net."
+            )
+        return view
 
     @abstractmethod
     def view(self, output, X, y):
@@ -59,7 +84,7 @@ class OfProbabilities(Change):
     factor = 0.5
 
     def view(self, output, X, y):
-        return _log_probabilities(self._net, _first(output).double()).flatten(1)
+        return _log_probabilities(self._net, _first(output).double(), y).flatten(1)
 
     def between(self, before, after):
         # 0 log 0 is 0.
@@ -76,14 +101,15 @@ class OfLoss(Change):
     """Squared change of each sequence's own loss."""
 
     def view(self, output, X, y):
-        parts = output if isinstance(output, tuple) else (output,)
-        return torch.stack([self._of_row(i, parts, output, X, y) for i in range(len(parts[0]))])
+        return torch.stack([self._of_row(i, output, X, y) for i in range(get_len(X))])
 
-    def _of_row(self, index, parts, output, X, y):
+    def _of_row(self, index, output, X, y):
         row = slice(index, index + 1)
-        own = tuple(part[row] for part in parts) if isinstance(output, tuple) else parts[0][row]
-        X, y = multi_indexing(X, row), multi_indexing(y, row)
-        return self._net.get_loss(own, y, X=X, training=False).double().reshape(1)
+        own = tuple(map(partial(_row, row), output)) if isinstance(output, tuple) else output[row]
+        loss = self._net.get_loss(
+            own, multi_indexing(y, row), X=multi_indexing(X, row), training=False
+        )
+        return loss.double().mean().reshape(1)
 
     def between(self, before, after):
         return (after - before).square().sum(1)
@@ -99,22 +125,20 @@ def change_of(net, output):
     """The ``Change`` that a user asks for; "auto" goes by the net's criterion."""
     if output == "auto":
         classes = nn.CrossEntropyLoss | nn.NLLLoss | nn.BCELoss | nn.BCEWithLogitsLoss
-        by_class = isinstance(net.criterion_, classes) or is_classifier(net)
+        by_class = isinstance(unwrapped(net.criterion_), classes) or is_classifier(net)
         output = "probabilities" if by_class else "values"
     return CHANGES[output](net)
 
 
-def _log_probabilities(net, output):
+def _log_probabilities(net, output, y):
     """Of what skorch and torch take a module's output for, with this criterion."""
-    criterion = net.criterion_
+    criterion = unwrapped(net.criterion_)
     if isinstance(criterion, nn.BCEWithLogitsLoss):
         return torch.stack([F.logsigmoid(output), F.logsigmoid(-output)], -1)
     if isinstance(criterion, nn.CrossEntropyLoss):
-        # torch's own takes classes second; losses with a forward of their own, last.
-        own = type(criterion).forward is not nn.CrossEntropyLoss.forward
-        return output.log_softmax(-1 if own else 1)
+        return output.log_softmax(_class_axis(net, criterion, output, y))
     if isinstance(criterion, nn.NLLLoss) and not isinstance(net, NeuralNetClassifier):
-        return output.log_softmax(1)
+        return output.log_softmax(_class_axis(net, criterion, output, y))
     if not ((output >= 0) & (output <= 1)).all():
         raise InvalidInputError(
             f"output: the net's answers are taken for probabilities, as its criterion "
@@ -128,5 +152,26 @@ def _log_probabilities(net, output):
     return (output / output.sum(-1, keepdim=True)).log()
 
 
+def _class_axis(net, criterion, output, y):
+    """The axis that targets lack; else torch's second, or the last for losses that reshape."""
+    shape, of_y = tuple(output.shape), tuple(getattr(y, "shape", ()))
+    lacking = [axis for axis in range(1, len(shape)) if shape[:axis] + shape[axis + 1 :] == of_y]
+    if len(lacking) == 1:
+        return lacking[0]
+    kind = nn.CrossEntropyLoss if isinstance(criterion, nn.CrossEntropyLoss) else nn.NLLLoss
+    reshapes = type(criterion).forward is not kind.forward or not loss_is_skorchs(net)
+    return -1 if reshapes else 1
+
+
 def _first(output):
-    return output[0] if isinstance(output, tuple) else output
+    first = output[0] if isinstance(output, tuple | list) else output
+    if not isinstance(first, torch.Tensor):
+        raise InvalidInputError(
+            f"output: the net's answer is of type {type(output).__name__}. It must be a tensor, or "
+            "a tuple that starts with one."
+        )
+    return first
+
+
+def _row(row, part):
+    return part[row] if isinstance(part, torch.Tensor) and part.ndim else part

@@ -15,11 +15,11 @@ from ..spectrum import (
     follow_frame,
     frame_coordinates,
     initial_frame,
-    on_all_cores,
 )
 from ..tangent import named_weights
 from ._checks import check_count
 from ._means import nan_mean, standard_error_of_mean
+from ._readings import in_parts
 from ._source import Source
 
 
@@ -50,9 +50,10 @@ class FrameGradient:
         mean over sequences.
     error : float
         Distance between the sum of ``weights`` and the gradient by autograd, relative to the
-        latter: rounding error, about 1e-14 for a net in float64 and 1e-6 in float32, for as many
-        directions as the state has. More says that the loss reaches the layer by a way that its
-        states do not show, such as outputs that are fed back as inputs.
+        latter. For as many directions as the state has it is rounding error: about 1e-14 for a
+        net in float64 and 1e-6 in float32, growing with the gradient where a network is chaotic.
+        More says that the loss reaches the layer by a way that its states do not show, such as
+        outputs that are fed back as inputs, or a penalty on the weights.
 
     See Also
     --------
@@ -76,6 +77,7 @@ class FrameGradient:
         )
 
 
+@torch.inference_mode(mode=False)
 def frame_gradient(
     net, X, y=None, *, n_directions=None, layer=None, random_state=None, device=None
 ):
@@ -128,7 +130,7 @@ def frame_gradient(
     >>> from lyapsk import frame_gradient
     >>> from lyapsk.tasks import TASKS
     >>> task = TASKS["delayed_copy"]()
-    >>> net = task.net(kind="gru", hidden_size=8).initialize()
+    >>> net = task.net("GRU", hidden_size=8).initialize()
     >>> gradient = frame_gradient(net, task.X_valid[:4], task.y_valid[:4])
     >>> gradient.share.shape
     (8,)
@@ -165,18 +167,13 @@ def gradient_in_frames(source, readings, gradients, frame):
     FrameGradient
     """
     dynamics, layer = source.dynamics, source.layer
-    parts = [
-        (batch, part)
-        for batch, reading in enumerate(readings)
-        for part in reading.split(reading.inputs.shape[1] * frame.numel())
-    ]
-    on_cpu = frame.device.type == "cpu"
     follow = partial(_follow, dynamics, layer, frame)
-    followed = list((on_all_cores if on_cpu else map)(follow, [part for _, part in parts]))
-    total = [dict.fromkeys(own, 0) for own in gradients]
-    for (batch, _), part in zip(parts, followed, strict=True):
-        for name, gradient in part.weights.items():
-            total[batch][name] = total[batch][name] + gradient.sum(0)
+    by_batch = in_parts(follow, readings, lambda r: r.inputs.shape[1] * frame.numel())
+    followed = [part for parts in by_batch for part in parts]
+    total = [
+        {name: sum(part.weights[name].sum(0) for part in parts) for name in gradients[0]}
+        for parts in by_batch
+    ]
     n_steps = max(reading.inputs.shape[1] for reading in readings)
     adjoint, coordinates, per_step = (
         torch.cat([_padded(getattr(part, name), n_steps) for part in followed]).cpu().numpy()

@@ -6,12 +6,11 @@ import numpy as np
 import torch
 from skorch.utils import multi_indexing
 from torch import nn
-from torch.backends import cudnn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_sequence
 from tqdm.auto import tqdm
 
 from ..nets import read_layer
-from ._readings import infer
+from ._readings import infer, with_backward
 
 ROWS_AT_ONCE = 1024
 """Perturbed sequences that go through the net as one batch."""
@@ -39,20 +38,21 @@ def sampled_changes(source, change, recording, X, y, draws, *, verbose):
     """
     n_draws, n_sequences, _ = draws.shape
     n_steps = recording.inputs.shape[1]
-    before = change.view(infer(source.net, X), X, y)
+    before = change.viewed(infer(source.net, X), X, y)
     # One job perturbs one step of all sequences by one draw.
     draw, step = torch.cartesian_prod(torch.arange(n_draws), torch.arange(n_steps)).T
     jobs = torch.arange(len(draw)).split(max(1, ROWS_AT_ONCE // n_sequences))
     changes = []
     for job in tqdm(jobs, desc="perturbing inputs", disable=not verbose):
-        rows = np.tile(np.arange(n_sequences), len(job))
-        noise = draws.new_zeros(len(job), n_sequences, n_steps, draws.shape[-1])
-        noise[torch.arange(len(job)), :, step[job]] = draws[draw[job]]
-        tiled = multi_indexing(X, rows), multi_indexing(y, rows)
+        # Copies of a sequence stand together: an order by length, as packing may ask, is kept.
+        rows = np.repeat(np.arange(n_sequences), len(job))
+        noise = draws.new_zeros(n_sequences, len(job), n_steps, draws.shape[-1])
+        noise[:, torch.arange(len(job)), step[job]] = draws[draw[job]].transpose(0, 1)
+        copies = multi_indexing(X, rows), multi_indexing(y, rows)
         with _changed_inputs(source.layer, _adding(noise.flatten(0, 1), source.layer)):
-            after = change.view(infer(source.net, tiled[0]), *tiled)
-        changes.append(change.between(before[rows], after).view(len(job), n_sequences))
-    return torch.cat(changes).view(n_draws, n_steps, n_sequences).transpose(1, 2)
+            after = change.viewed(infer(source.net, copies[0]), *copies)
+        changes.append(change.between(before[rows], after).view(n_sequences, len(job)))
+    return torch.cat(changes, 1).view(n_sequences, n_draws, n_steps).transpose(0, 1)
 
 
 def first_order_changes(source, change, X, y):
@@ -67,16 +67,16 @@ def first_order_changes(source, change, X, y):
     """
     leaves = []
 
-    def as_leaf(inputs):
+    def add_leaf(inputs):
+        # Added, not put in place: what is fed back through the inputs goes on.
         data = inputs.data if isinstance(inputs, PackedSequence) else inputs
-        leaves.append((data.detach().requires_grad_(), inputs))
-        return _like(inputs, leaves[-1][0].clone())
+        leaves.append((torch.zeros_like(data, requires_grad=True), inputs))
+        return _like(inputs, data + leaves[-1][0])
 
-    # cuDNN has no backward pass of recurrent layers in eval mode.
-    with torch.enable_grad(), cudnn.flags(enabled=False):
-        with _changed_inputs(source.layer, as_leaf):
+    with with_backward():
+        with _changed_inputs(source.layer, add_leaf):
             output = infer(source.net, X)
-        coordinates = change.coordinates(change.view(output, X, y))
+        coordinates = change.coordinates(change.viewed(output, X, y))
         data = [leaf for leaf, _ in leaves]
         total = [torch.zeros_like(leaf, dtype=torch.float64) for leaf in data]
         for coordinate in coordinates.sum(0):

@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from skorch.dataset import get_len
@@ -13,7 +14,7 @@ from torch.nn.utils.rnn import PackedSequence, pad_sequence
 from .._random import same_generators
 from ..exceptions import InvalidInputError, NumericalError, RecurrentLayerError
 from ..nets import read_cell, read_layer, recorded_calls
-from ..spectrum import Drive
+from ..spectrum import Drive, on_all_cores
 from ..tangent import named_weights
 
 NUMBERS_AT_ONCE = 2**22
@@ -98,7 +99,7 @@ def read(net, layer, dynamics, X, y):
         recorded_calls(layer) as calls,
         _outputs_as_leaves(layer) as outputs,
         same_generators(),
-        torch.enable_grad(),
+        with_backward(),
     ):
         gradients = _loss_gradients(net, X, y, lambda: _leaves(outputs))
     recording = recording_of(layer, dynamics, calls, get_len(X))
@@ -139,6 +140,13 @@ def recording_of(layer, dynamics, calls, n_rows):
             f"{type(layer).__name__} for {n_rows} of X. It must pass one for each: check that "
             "batch_first fits the data."
         )
+    for index, x in enumerate(sequences):
+        if not x.isfinite().all():
+            step = int((~x.isfinite()).any(-1).nonzero()[0])
+            raise InvalidInputError(
+                f"X: what reaches the recurrent layer is not finite in sequence {index} of its "
+                f"batch at step {step}. All inputs must be finite: clean or drop them."
+            )
     like = dynamics.cells[0].recurrent.weight
     if state is None:
         state = like.new_zeros(n_rows, dynamics.state_size)
@@ -155,8 +163,14 @@ def autograd_gradient(net, layer, dynamics, X, y):
         By torch's names.
     """
     names = list(named_weights(layer, dynamics))
-    with _differentiable(layer, names) as weights, same_generators():
-        return dict(zip(names, _loss_gradients(net, X, y, lambda: weights), strict=True))
+
+    def weights():
+        # After the forward: hooks, as those of pruning, make them anew in it.
+        return [getattr(layer, name) for name in names]
+
+    # A parametrized weight is a new tensor at each access unless it is cached.
+    with with_backward(), parametrize.cached(), _differentiable(weights()), same_generators():
+        return dict(zip(names, _loss_gradients(net, X, y, weights), strict=True))
 
 
 def _loss_gradients(net, X, y, leaves):
@@ -183,6 +197,35 @@ def _loss_gradients(net, X, y, leaves):
     ]
 
 
+def in_parts(function, recordings, numbers_each):
+    """``function`` of parts of recordings, as many sequences as may run together, on all cores.
+
+    Parameters
+    ----------
+    function : callable
+        Of a ``Recording``.
+    recordings : list of Recording
+    numbers_each : callable
+        Numbers that ``function`` holds for each sequence of a recording.
+
+    Returns
+    -------
+    list of list
+        For each recording, what its parts give.
+    """
+    parts = [recording.split(numbers_each(recording)) for recording in recordings]
+    on_cpu = recordings[0].state.device.type == "cpu"
+    results = iter((on_all_cores if on_cpu else map)(function, list(chain(*parts))))
+    return [[next(results) for _ in own] for own in parts]
+
+
+@contextmanager
+def with_backward():
+    """Let autograd through a net in eval mode: there cuDNN's recurrent layers have no backward."""
+    with torch.enable_grad(), cudnn.flags(enabled=False):
+        yield
+
+
 @contextmanager
 def _outputs_as_leaves(layer):
     """List the layer's outputs, cut off from the layer: gradients of the loss end there."""
@@ -201,18 +244,16 @@ def _outputs_as_leaves(layer):
 
 
 @contextmanager
-def _differentiable(layer, names):
-    """Yield weights of a layer; autograd reaches them in eval mode, also frozen ones."""
-    # cuDNN has no backward pass of recurrent layers in eval mode. A parametrized weight is
-    # a new tensor at each access unless it is cached.
-    with torch.enable_grad(), cudnn.flags(enabled=False), parametrize.cached():
-        weights = [getattr(layer, name) for name in names]
-        flags = [weight.requires_grad for weight in weights]
-        try:
-            yield [weight.requires_grad_() for weight in weights]
-        finally:
-            for weight, flag in zip(weights, flags, strict=True):
-                weight.requires_grad_(flag)
+def _differentiable(weights):
+    """Let autograd reach weights, also frozen ones."""
+    flags = [weight.requires_grad for weight in weights]
+    try:
+        for weight in weights:
+            weight.requires_grad_()
+        yield
+    finally:
+        for weight, flag in zip(weights, flags, strict=True):
+            weight.requires_grad_(flag)
 
 
 def _mapped(function, output):

@@ -1,5 +1,6 @@
 """Is a network most sensitive to the inputs after which perturbations grow most?"""
 
+import warnings
 from functools import partial
 from numbers import Real
 
@@ -8,7 +9,7 @@ import torch
 from sklearn.base import BaseEstimator
 from skorch.dataset import get_len
 
-from ..exceptions import InvalidInputError
+from ..exceptions import InvalidInputError, LyapskWarning, NumericalError
 from ..nets import Options, recorded_calls
 from ..spectrum import (
     Position,
@@ -16,12 +17,11 @@ from ..spectrum import (
     initial_frame,
     log_largest_singular_values,
     mean_growth_to_end,
-    on_all_cores,
 )
 from ._changes import CHANGES, change_of
 from ._checks import check_count
 from ._perturbation import first_order_changes, sampled_changes
-from ._readings import infer, recording_of
+from ._readings import in_parts, infer, recording_of
 from ._sensitivity_result import GROWTHS, InputSensitivity
 from ._source import Source
 
@@ -48,14 +48,14 @@ class InputSensitivityScorer(BaseEstimator):
         Standard deviation of the perturbation of each input, in the units of what reaches the
         layer (after embedding and scaling by the module).
     n_draws : int, default=8
-        Perturbations of each step, scaled so that their mean square is exactly that of ``size``.
-        With 0, nothing is sampled: the exact changes to first order
+        Perturbations of each step. With 0, nothing is sampled: the exact changes to first order
         are scored.
     output : {"auto", "probabilities", "values", "loss"}, default="auto"
         What of the net's answer counts: Kullback-Leibler divergence of class probabilities,
         squared distance of outputs, or squared change of each sequence's own loss. ``"auto"`` is
         ``"probabilities"`` for classifiers and nets with a criterion of classes, and ``"values"``
-        for all others.
+        for all others. The axis of classes is the one that the targets lack, where targets are
+        given; else torch's second, or the last where net or criterion reshape the answer.
     layer : str, optional
         Name of the recurrent layer, where the module has several.
     random_state : int, RandomState or None, default=0
@@ -121,6 +121,7 @@ class InputSensitivityScorer(BaseEstimator):
         self.device = device
         self.verbose = verbose
 
+    @torch.inference_mode(mode=False)
     def __call__(self, net, X, y=None):
         """Score of a net.
 
@@ -132,12 +133,13 @@ class InputSensitivityScorer(BaseEstimator):
         Returns
         -------
         float
-            Between -1 and 1. NaN if every sequence has fewer than three steps, or answers that
-            nothing changes.
+            Between -1 and 1. NaN, with a warning, if every sequence has fewer than three steps, or
+            an answer that nothing changes.
         """
         first_order = self.n_draws == 0
         return self._analyzed(net, X, y, [self.growth], first_order=first_order).score
 
+    @torch.inference_mode(mode=False)
     def analyze(self, net, X, y=None):
         """The score with the arrays behind it.
 
@@ -159,6 +161,8 @@ class InputSensitivityScorer(BaseEstimator):
         ------
         InvalidInputError, InvalidTypeError, RecurrentLayerError, NotInitializedNetError
             Naming the argument, its value and what is allowed.
+        NumericalError
+            If states or answers are not finite.
         """
         return self._analyzed(net, X, y, GROWTHS, first_order=True)
 
@@ -166,18 +170,20 @@ class InputSensitivityScorer(BaseEstimator):
         options = self._checked()
         source = Source(net, self.layer, options)
         change = change_of(net, self.output)
-        generator = torch.Generator().manual_seed(options.seed)
+        rng = np.random.default_rng(options.seed)
         measured = source.over_batches(
-            partial(self._of_batch, source, change, generator, first_order),
+            partial(self._of_batch, source, change, rng, first_order),
             X,
             y,
             needs_targets=self.output == "loss",
         )
         recordings, sampled, exact = zip(*measured, strict=True)
         growths = _growths(source.dynamics, recordings, growths, options)
-        return InputSensitivity.from_changes(
+        sensitivity = InputSensitivity.from_changes(
             _joined(sampled, axis=1), _joined(exact), growths, self.growth
         )
+        _warn_of_missing(sensitivity.correlation("position"))
+        return sensitivity
 
     def _checked(self):
         for name, allowed in (("growth", GROWTHS), ("output", ("auto", *CHANGES))):
@@ -186,7 +192,8 @@ class InputSensitivityScorer(BaseEstimator):
                 raise InvalidInputError(
                     f"{name}: got {value!r}. It must be {' or '.join(map(repr, allowed))}."
                 )
-        if not (isinstance(self.size, Real) and 0 < self.size < np.inf):
+        number = isinstance(self.size, Real) and not isinstance(self.size, bool)
+        if not (number and 0 < self.size < np.inf):
             raise InvalidInputError(
                 f"size: got {self.size!r}. It must be a positive number, in the units of what "
                 "reaches the recurrent layer."
@@ -194,7 +201,7 @@ class InputSensitivityScorer(BaseEstimator):
         check_count("n_draws", self.n_draws, least=0)
         return Options.checked(random_state=self.random_state, device=self.device)
 
-    def _of_batch(self, source, change, generator, first_order, X, y):
+    def _of_batch(self, source, change, rng, first_order, X, y):
         """What drives the layer, sampled changes and those to first order, NaN after the end."""
         with recorded_calls(source.layer) as calls:
             infer(source.net, X)
@@ -202,9 +209,10 @@ class InputSensitivityScorer(BaseEstimator):
         outside = ~recording.within.cpu()
         sampled = exact = None
         if self.n_draws:
-            shape = (self.n_draws, *recording.inputs[:, 0].shape)
-            draws = torch.randn(shape, generator=generator, dtype=torch.float64)
-            draws *= self.size / draws.square().mean(0).sqrt()
+            n_sequences, _, n_inputs = recording.inputs.shape
+            # Sequence by sequence, so that batches do not matter.
+            draws = rng.normal(0, self.size, size=(n_sequences, self.n_draws, n_inputs))
+            draws = torch.as_tensor(draws).transpose(0, 1)
             sampled = sampled_changes(
                 source, change, recording, X, y, draws, verbose=self.verbose
             ).cpu()
@@ -225,13 +233,9 @@ def _growths(dynamics, recordings, names, options):
         dtype=options.dtype,
         device=options.device,
     )
-    parts = [
-        part
-        for recording in recordings
-        for part in recording.split(recording.inputs.shape[1] * frame.numel())
-    ]
     follow = partial(_growths_of, dynamics, frame, names)
-    followed = list((on_all_cores if options.device.type == "cpu" else map)(follow, parts))
+    by_batch = in_parts(follow, recordings, lambda r: r.inputs.shape[1] * frame.numel())
+    followed = [part for parts in by_batch for part in parts]
     return {name: _joined([part[name] for part in followed]) for name in followed[0]}
 
 
@@ -239,6 +243,13 @@ def _growths_of(dynamics, frame, names, recording):
     start = Position.start(recording.state.unsqueeze(0), frame)
     followed = follow_frame(dynamics, recording.drive, start, keep=("growth", "factors"))
     within = recording.within
+    failed = followed.failed_step[0]
+    if ((failed >= 0) & (failed < recording.lengths)).any():
+        raise NumericalError(
+            "net: the state of its recurrent layer is not finite from step "
+            f"{int(failed[failed >= 0].min())} of a sequence on: the network explodes. Use fewer "
+            "steps, smaller inputs or smaller weights."
+        )
     leading = followed.history[0, :, :, 0].cpu().numpy()
     found = {"step_growth": leading}
     if "finite_time_exponent" in names:
@@ -249,6 +260,17 @@ def _growths_of(dynamics, frame, names, recording):
         following = torch.where(within[..., None, None], R, identity)
         found["singular_value"] = log_largest_singular_values(following).cpu().numpy()
     return {name: np.where(within.cpu(), values, np.nan) for name, values in found.items()}
+
+
+def _warn_of_missing(correlations):
+    n_missing = int(np.isnan(correlations).sum())
+    if n_missing:
+        warnings.warn(
+            f"{n_missing} of {len(correlations)} sequences have no rank correlation and are left "
+            "out: they have fewer than three steps, or nothing changes the answer to them.",
+            LyapskWarning,
+            stacklevel=4,
+        )
 
 
 def _joined(parts, axis=0):

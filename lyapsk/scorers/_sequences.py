@@ -5,6 +5,7 @@ from skorch.dataset import unpack_data
 from torch.utils.data import Subset
 
 from ..exceptions import InvalidInputError
+from ..nets import check_order
 
 
 def dataset_of(net, X, y, *, needs_targets=True):
@@ -18,7 +19,8 @@ def dataset_of(net, X, y, *, needs_targets=True):
     dataset = () if X is None else net.get_dataset(X, y)
     if len(dataset) == 0:
         raise InvalidInputError("X: got no sequences. Pass at least one.")
-    if needs_targets and _lacks_targets(dataset):
+    check_order(net)
+    if needs_targets and loss_is_skorchs(net) and _lacks_targets(dataset):
         raise InvalidInputError(
             "y: got None. What is asked of is the net's loss, which needs targets: pass those "
             "that net.fit takes, or as X a torch Dataset that holds them."
@@ -29,6 +31,11 @@ def dataset_of(net, X, y, *, needs_targets=True):
 def batches(net, dataset):
     """Inputs and targets, batch by batch."""
     return map(unpack_data, net.get_iterator(dataset, training=False))
+
+
+def loss_is_skorchs(net):
+    """Whether a net takes its loss as skorch does, from answers and targets as they are."""
+    return type(net).get_loss.__module__.startswith("skorch.")
 
 
 def _lacks_targets(dataset):

@@ -1,6 +1,6 @@
 """A net's recurrent layer, and what its data and its loss make of it."""
 
-from ..nets import around, undisturbed
+from ..nets import around, refresh_weights, undisturbed
 from ..tangent import dynamics_of
 from ._checks import module_and_layer
 from ._readings import autograd_gradient, read
@@ -31,7 +31,9 @@ class Source:
     def __init__(self, net, layer, options):
         self.net = net
         self.module, self.layer = module_and_layer(net, layer)
-        self.dynamics = dynamics_of(self.layer, dtype=options.dtype, device=options.device)
+        with undisturbed(net):
+            refresh_weights(self.layer)
+            self.dynamics = dynamics_of(self.layer, dtype=options.dtype, device=options.device)
 
     def readings(self, X, y):
         """List the ``Reading`` of each batch of the net's own iterator."""

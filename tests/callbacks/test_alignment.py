@@ -50,7 +50,8 @@ def test_before_the_first_epoch():
 
 
 @pytest.mark.parametrize(
-    ("epochs", "chosen"), [(1, "1111"), (2, "0101"), ((1, 4), "1001"), ("doubling", "1101")]
+    ("epochs", "chosen"),
+    [(1, "1111"), (2, "0101"), ((1, 4), "1001"), (np.array([1, 4]), "1001"), ("doubling", "1101")],
 )
 def test_epochs(epochs, chosen):
     net = fit(AlignmentMonitor(n_sequences=5, n_directions=2, epochs=epochs))
@@ -91,6 +92,7 @@ def test_a_diverged_network_trains_on():
         ({"n_sequences": 0}, r"n_sequences: got 0.*at least 1"),
         ({"epochs": 0}, r"epochs: got 0.*a collection of them"),
         ({"epochs": "often"}, r"epochs: got 'often'.*'doubling'"),
+        ({"random_state": np.random.default_rng(0)}, r"random_state: got Generator"),
         ({"epochs": (1, 0)}, r"epochs: got \(1, 0\)"),
         ({"n_directions": 9}, r"n_directions: got 9"),
         ({"n_draws": -1}, r"n_draws: got -1"),

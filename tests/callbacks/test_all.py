@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+import time
 
 import numpy as np
 import pytest
@@ -80,3 +81,28 @@ def test_records_plain_floats(kind):
     assert recorded
     for row in net.history:
         assert all(type(row[name]) is float for name in recorded)
+
+
+class Slow:
+    def predict(self, nets, return_std):
+        time.sleep(0.3)
+        return np.ones(len(nets)), np.ones(len(nets))
+
+
+def test_what_happens_before_the_first_epoch_is_no_part_of_it(kind, monkeypatch):
+    callback = small(kind)
+    if hasattr(callback, "predictor"):
+        callback.predictor = Slow()
+    else:
+        name = "_floss" if hasattr(callback, "_floss") else "_measured"
+        monkeypatch.setattr(kind, name, lambda *args: time.sleep(0.3) or {})
+    net = make_net(callbacks=[callback])
+    net.partial_fit(X, Y)
+    assert net.history[0, "dur"] < 0.25
+
+
+def test_fewer_sequences_later(kind):
+    net = make_net(callbacks=[small(kind)], train_split=None)
+    net.fit(X, Y)
+    net.partial_fit(X[:6], Y[:6])
+    assert len(net.history) == 2

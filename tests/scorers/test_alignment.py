@@ -3,6 +3,7 @@
 import copy
 import pickle
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from sklearn.base import clone
 from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetRegressor
 from skorch.dataset import Dataset
 from torch import nn
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, prune
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from lyapsk import GradientAlignmentScorer
@@ -498,6 +499,58 @@ def test_what_the_states_do_not_show_is_warned_of():
     net = NeuralNetRegressor(Feedback).initialize()
     with pytest.warns(LyapskWarning, match="away from autograd's.*fed back as inputs"):
         SMALL.analyze(net, np.ones((3, 4, 1), "float32"), np.zeros((3, 1), "float32"))
+
+
+def test_threads_leave_nets_as_they_were():
+    nets = [make_net(seed=seed) for seed in range(4)]
+    for net in nets:
+        net.module_.train()
+    jobs = nets * 6
+    with ThreadPoolExecutor(4) as pool:
+        scores = list(pool.map(lambda net: SMALL(net, X, Y), jobs))
+    assert all(net.module_.training for net in nets)
+    assert scores == [SMALL(net, X, Y) for net in nets] * 6
+
+
+def test_pruned_weights_are_those_of_the_forward():
+    net = make_net()
+    prune.l1_unstructured(net.module_.recurrent, "weight_hh_l0", 0.4)
+    with torch.no_grad():
+        net.module_.recurrent.weight_hh_l0_orig += 0.3
+    pruned = SMALL.analyze(net, X, Y)
+    assert pruned.gradient.error < 1e-5
+    prune.remove(net.module_.recurrent, "weight_hh_l0")
+    assert SMALL.analyze(net, X, Y).score == pytest.approx(pruned.score, abs=1e-6)
+
+
+def test_in_inference_mode():
+    net = make_net()
+    expected = SMALL(net, X, Y)
+    with torch.inference_mode():
+        assert SMALL(net, X, Y) == expected
+        assert SMALL.analyze(net, X, Y).score == expected
+
+
+class Autoencoder(NeuralNet):
+    """Its loss needs no targets."""
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        return (y_pred - X.sum((1, 2))[:, None]).square().mean()
+
+
+def test_a_loss_without_targets():
+    net = Autoencoder(
+        Regressor, module__layer=nn.GRU(2, 6, batch_first=True), criterion=nn.MSELoss
+    ).initialize()
+    assert np.isfinite(SMALL(net, INPUTS))
+
+
+@pytest.mark.parametrize("name", ["shuffle", "drop_last"])
+def test_iterators_that_lose_sequences_or_their_order_are_refused(name):
+    net = make_net()
+    setattr(net, f"iterator_valid__{name}", True)
+    with pytest.raises(InvalidInputError, match=f"iterator_valid__{name}=True, which loses"):
+        SMALL(net, X, Y)
 
 
 def test_standard_error_of_one_sequence_is_infinite():

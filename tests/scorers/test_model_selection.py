@@ -95,3 +95,10 @@ def test_epoch_scoring_on_a_torch_dataset():
     net.fit(Tokens(), None)
     assert net.history[-1, "gradient_alignment"] == SCORER(net, X, Y)
     assert SCORER(net, Dataset(X, Y)) == SCORER(net, X, Y)
+
+
+def test_both_sides_have_a_column_each():
+    scorers = [GradientAlignmentScorer(n_directions=2, side=side) for side in ("state", "adjoint")]
+    callbacks = [(s.side, EpochScoring(s, lower_is_better=False)) for s in scorers]
+    net = make_net(callbacks=callbacks).fit(tokens(30), np.tile([0, 1, 2], 10))
+    assert {"gradient_alignment", "adjoint_alignment"} <= set(net.history[-1])

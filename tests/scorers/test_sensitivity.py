@@ -17,8 +17,14 @@ from torch.func import jacrev
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from lyapsk import InputSensitivityScorer
-from lyapsk.exceptions import InvalidInputError, RecurrentLayerError
-from lyapsk.tasks import TASKS
+from lyapsk.exceptions import (
+    InvalidInputError,
+    LyapskWarning,
+    NumericalError,
+    RecurrentLayerError,
+)
+from lyapsk.scorers._changes import OfProbabilities, change_of
+from lyapsk.tasks import StepCrossEntropy
 
 RNG = np.random.default_rng(0)
 GROWTHS = ("finite_time_exponent", "singular_value", "position", "step_growth")
@@ -64,8 +70,9 @@ def test_linear_network():
     powers = [np.linalg.matrix_power(W, n_steps - 1 - t) for t in range(n_steps)]
     moved = [size**2 * np.sum((C @ power @ V) ** 2) for power in powers]
     np.testing.assert_allclose(sensitivity.first_order, np.tile(moved, (4, 1)), rtol=1e-10)
-    np.testing.assert_allclose(sensitivity.sampled, np.tile(moved, (4, 1)), rtol=1e-6)
-    assert sensitivity.agreement == pytest.approx(1, abs=1e-6)
+    drawn = np.square(_draws(0, (3, 4, 1), size)).mean(0) / size**2
+    np.testing.assert_allclose(sensitivity.sampled, moved * drawn, rtol=1e-6)
+    assert sensitivity.agreement == pytest.approx(np.median(drawn), abs=1e-6)
     log_norms = [np.log(np.linalg.norm(power, 2)) for power in powers]
     np.testing.assert_allclose(sensitivity.singular_value, np.tile(log_norms, (4, 1)), atol=1e-10)
     largest = np.log(np.abs(np.linalg.eigvals(W)).max())
@@ -130,7 +137,7 @@ def test_divergence_of_probabilities(case):
             return rel_entr(p, probabilities(net.module_(moved)).numpy()).sum(-1)
 
         # The same draws for every step: found again from the seed that the scorer gets.
-        noise = _draws(seed, (2, 2, 3), 0.3)
+        noise = torch.as_tensor(_draws(seed, (2, 2, 3), 0.3))
         by_hand = [[divergence(t, e) for t in range(4)] for e in noise]
     np.testing.assert_allclose(found.sampled, np.mean(by_hand, 0).T, rtol=1e-8, atol=1e-12)
     spread = np.std(by_hand, 0, ddof=1).T / np.sqrt(2)
@@ -138,20 +145,59 @@ def test_divergence_of_probabilities(case):
 
 
 def _draws(random_state, shape, size):
+    """Draws (n_draws, n_sequences, n_inputs), drawn sequence by sequence."""
     seed = int(np.random.RandomState(random_state).randint(2**31 - 1))
-    generator = torch.Generator().manual_seed(seed)
-    draws = torch.randn(shape, generator=generator, dtype=torch.float64)
-    return draws * size / draws.square().mean(0).sqrt()
+    n_draws, n_sequences, n_inputs = shape
+    draws = np.random.default_rng(seed).normal(0, size, size=(n_sequences, n_draws, n_inputs))
+    return draws.swapaxes(0, 1)
 
 
-def test_probabilities_at_every_step():
-    task = TASKS["delayed_copy"]()
-    net = task.net("GRU", hidden_size=6).initialize()
-    found = InputSensitivityScorer(size=1e-2, n_draws=4).analyze(net, task.X_valid[:2])
-    logits = net.module_(torch.as_tensor(task.X_valid[:2]))
-    assert logits.ndim == 3
-    assert np.isfinite(found.sampled).all()
-    assert 0.3 < found.agreement < 3
+class Steps(nn.Module):
+    """Logits at every step, with classes last or second."""
+
+    def __init__(self, last):
+        super().__init__()
+        self.layer, self.readout = make_layer("gru"), nn.Linear(5, 4).double()
+        self.last = last
+
+    def forward(self, x):
+        logits = self.readout(self.layer(x)[0])
+        return logits if self.last else logits.transpose(1, 2)
+
+
+class Flattening(NeuralNet):
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        return super().get_loss(y_pred.flatten(0, 1), y_true.flatten(), X=X, training=training)
+
+
+class Focal(nn.CrossEntropyLoss):
+    def forward(self, output, target):
+        return super().forward(output, target) ** 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "criterion", "last", "with_y"),
+    [
+        (NeuralNet, StepCrossEntropy, True, False),
+        (NeuralNet, nn.CrossEntropyLoss, False, False),
+        (Flattening, nn.CrossEntropyLoss, True, False),
+        (NeuralNet, Focal, False, True),
+    ],
+)
+def test_probabilities_at_every_step(kind, criterion, last, with_y):
+    torch.manual_seed(0)
+    net = kind(Steps, module__last=last, criterion=criterion).initialize()
+    x, y = RNG.normal(size=(2, 6, 3)), RNG.integers(4, size=(2, 6))
+    found = InputSensitivityScorer(size=1, n_draws=0).analyze(net, x, y if with_y else None)
+    for i in range(2):
+        own = torch.tensor(x[i])
+
+        def log_p(u):
+            return net.module_(u[None])[0].log_softmax(-1 if last else 0).flatten()
+
+        J, p = jacrev(log_p)(own).detach(), log_p(own).detach().exp()
+        expected = 0.5 * (p[:, None, None] * J.square()).sum((0, 2))
+        np.testing.assert_allclose(found.first_order[i], expected, rtol=1e-9)
 
 
 def test_loss_is_each_sequences_own():
@@ -194,19 +240,23 @@ def test_a_cell_is_as_sensitive_as_its_layer():
 
 
 class Packing(nn.Module):
-    def __init__(self):
+    def __init__(self, ordered=False):
         super().__init__()
         self.layer, self.readout = nn.GRU(2, 4).double(), nn.Linear(4, 1).double()
+        self.ordered = ordered
 
     def forward(self, x, length):
-        packed = pack_padded_sequence(x, length.cpu(), batch_first=True, enforce_sorted=False)
+        packed = pack_padded_sequence(
+            x, length.cpu(), batch_first=True, enforce_sorted=self.ordered
+        )
         return self.readout(self.layer(packed)[1][0])
 
 
 @pytest.mark.parametrize("n_draws", [0, 2000])
-def test_packed_sequences_have_their_own_length(n_draws):
-    net = NeuralNetRegressor(Packing, batch_size=3).initialize()
-    lengths = np.array([4, 6, 3, 5])
+@pytest.mark.parametrize("ordered", [False, True])
+def test_packed_sequences_have_their_own_length(n_draws, ordered):
+    net = NeuralNetRegressor(Packing, module__ordered=ordered, batch_size=3).initialize()
+    lengths = np.array([6, 5, 4, 3] if ordered else [4, 6, 3, 5])
     x = RNG.normal(size=(4, 6, 2))
     scorer = InputSensitivityScorer(n_draws=n_draws, size=1e-3)
     together = scorer.analyze(net, {"x": x, "length": lengths})
@@ -307,7 +357,8 @@ def test_progress_shows_on_request(capsys):
 
 def test_too_short_sequences_have_no_correlation():
     net = net_of(make_layer("gru"))
-    assert np.isnan(InputSensitivityScorer()(net, RNG.normal(size=(3, 2, 3))))
+    with pytest.warns(LyapskWarning, match="3 of 3 sequences have no rank correlation"):
+        assert np.isnan(InputSensitivityScorer()(net, RNG.normal(size=(3, 2, 3))))
 
 
 REFUSED = {
@@ -342,3 +393,114 @@ def test_what_cannot_be_read_is_refused():
         found.correlation("speed")
     with pytest.raises(InvalidInputError, match="'sampled', which was not computed"):
         _ = found.agreement
+
+
+class Feedback(nn.Module):
+    """A cell whose answer so far is added to its next input."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell, self.readout = nn.GRUCell(1, 4).double(), nn.Linear(4, 1).double()
+
+    def forward(self, x):
+        h, y = x.new_zeros(len(x), 4), 0
+        for step in x.unbind(1):
+            h = self.cell(step + y, h)
+            y = self.readout(h)
+        return y
+
+
+def test_what_is_fed_back_counts():
+    torch.manual_seed(0)
+    net = NeuralNetRegressor(Feedback).initialize()
+    x = RNG.normal(size=(2, 5, 1))
+    found = InputSensitivityScorer(size=1e-4, n_draws=1).analyze(net, x)
+    draws = np.square(_draws(0, (1, 2, 1), 1))[0]
+    np.testing.assert_allclose(found.sampled, draws * found.first_order, rtol=1e-2)
+
+
+def test_batches_do_not_matter():
+    net = net_of(make_layer("gru"))
+    x = RNG.normal(size=(7, 5, 3))
+    together = InputSensitivityScorer(n_draws=2).analyze(net, x)
+    net.set_params(batch_size=3)
+    apart = InputSensitivityScorer(n_draws=2).analyze(net, x)
+    for name in ("sampled", "first_order", "finite_time_exponent", "singular_value"):
+        np.testing.assert_allclose(getattr(apart, name), getattr(together, name), rtol=1e-9)
+
+
+def test_a_compiled_criterion_is_looked_into():
+    net = make_net()
+    compiled = nn.Module()
+    compiled._orig_mod = net.criterion_
+    net.criterion_ = compiled
+    assert isinstance(change_of(net, "auto"), OfProbabilities)
+
+
+class Exploding(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.RNN(1, 2, nonlinearity="relu", batch_first=True).double()
+        self.readout = nn.Linear(2, 1).double()
+        nn.init.constant_(self.layer.weight_hh_l0, 1e200)
+        nn.init.constant_(self.layer.weight_ih_l0, 1.0)
+
+    def forward(self, x):
+        return self.readout(self.layer(x)[0][:, 0])
+
+
+class TimeFirst(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.readout = make_layer("gru"), nn.Linear(5, 1).double()
+
+    def forward(self, x):
+        return self.readout(self.layer(x)[0]).transpose(0, 1)
+
+
+class Named(TimeFirst):
+    def forward(self, x):
+        return {"answer": super().forward(x)}
+
+
+def test_what_is_not_finite_or_not_there_is_named():
+    net, x = net_of(make_layer("gru")), RNG.normal(size=(3, 5, 3))
+    broken = x.copy()
+    broken[1, 2] = np.nan
+    with pytest.raises(InvalidInputError, match=r"X: .*not finite in sequence 1.*at step 2"):
+        InputSensitivityScorer()(net, broken)
+    nn.init.constant_(net.module_.readout.weight, torch.nan)
+    with pytest.raises(NumericalError, match="answers hold NaN"):
+        InputSensitivityScorer()(net, x)
+    nn.init.zeros_(net.module_.readout.weight)
+    with pytest.warns(LyapskWarning, match="3 of 3 sequences"):
+        InputSensitivityScorer()(net, x)
+    exploding = NeuralNetRegressor(Exploding).initialize()
+    with pytest.raises(NumericalError, match="explodes"):
+        InputSensitivityScorer(n_draws=0)(exploding, np.ones((2, 9, 1)))
+    for module, message in ((TimeFirst, r"shape \(5, 3, 1\) for 3"), (Named, "type dict")):
+        other = NeuralNetRegressor(module).initialize()
+        for n_draws in (0, 1):
+            with pytest.raises(InvalidInputError, match=f"output: .*{message}"):
+                InputSensitivityScorer(n_draws=n_draws)(other, x)
+
+
+class Several(Model):
+    def forward(self, x):
+        return super().forward(x), None, torch.tensor(1.0)
+
+
+class FirstCounts(NeuralNetRegressor):
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        return super().get_loss(y_pred[0], y_true, X=X, training=training)
+
+
+def test_loss_of_answers_of_several_parts():
+    torch.manual_seed(0)
+    net = FirstCounts(Several, module__layer=make_layer("gru")).initialize()
+    x, y = RNG.normal(size=(3, 5, 3)), RNG.normal(size=(3, 2))
+    one = net_of(make_layer("gru"))
+    one.module_.load_state_dict(net.module_.state_dict())
+    scorer = InputSensitivityScorer(output="loss", n_draws=0)
+    found, expected = (scorer.analyze(n, x, y).first_order for n in (net, one))
+    np.testing.assert_allclose(found, expected)
