@@ -15,6 +15,7 @@ from .._random import seeded
 from ..exceptions import InvalidInputError, NumericalError
 from ._autoencoder import PaperAutoencoder, ResidualAutoencoders
 from ._kernel_head import fit_kernel_head
+from ._kernels import exponential_kernels, linear_kernel
 from ._scaling import NormalScores, WinsorizedScaler, principal_axes
 from ._training import check_device, train
 
@@ -212,17 +213,28 @@ class BaseAeLLE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         return paper if self._is_paper else residual
 
     def _fit_heads(self, X, targets, held_out):
-        """Kernel regressions on each view of the rows."""
+        """Kernel regressions on each view of the rows.
+
+        That on the inputs may be linear. The other views were shaped by the target, so that
+        leaving one out flatters a line through them.
+        """
         if self._is_paper:
             return
         _, reconstructions = self._codes_and_reconstructions(X)
         self.scores_ = NormalScores(self._in_features(reconstructions.mean(0)))
-        self.heads_ = [fit_kernel_head(view, targets) for view in self._views(X)]
+        views = self._views(X)
+        candidates = [exponential_kernels(view) for view in views]
+        candidates[-1].append(linear_kernel(views[-1]))
+        self.heads_ = [
+            fit_kernel_head(view, targets, kernels)
+            for view, kernels in zip(views, candidates, strict=True)
+        ]
 
     def _views(self, X):
-        """What the kernel regressions see: codes, reconstructions and the ranks of these."""
+        """What the kernel regressions see: codes, reconstructions, ranks of these, and inputs."""
         codes, reconstructions = (arrays.mean(0) for arrays in self._codes_and_reconstructions(X))
-        return codes, reconstructions, self.scores_(self._in_features(reconstructions))
+        scores = self.scores_(self._in_features(reconstructions))
+        return codes, reconstructions, scores, self._inputs(X)
 
     def _regress(self, X):
         """Mean prediction (n_rows, n_targets) of the regressions, or of the published head."""

@@ -17,8 +17,8 @@ class AeLLEClassifier(ClassifierMixin, BaseAeLLE):
 
     An ensemble of autoencoders reconstructs the spectra and predicts the class from its latent
     code, the AeLLE [1]_, so that networks with similar spectra and of one class lie together in
-    the code. The probabilities come from kernel ridge regressions of class membership on the code
-    and on the reconstruction.
+    the code. The probabilities come from kernel ridge regressions of class membership on the
+    code, on the reconstruction, on the ranks of the reconstruction, and on the inputs.
 
     Inputs are standardised inside, and clipped at five standard deviations, so raw spectra
     will do, and a few wild rows do little harm.
@@ -68,7 +68,8 @@ class AeLLEClassifier(ClassifierMixin, BaseAeLLE):
     members_ : torch.nn.Module
         The trained autoencoders.
     heads_ : list of KernelHead
-        Regressions on the mean code, the mean reconstruction, and the ranks of the latter.
+        Regressions on the mean code, the mean reconstruction, the ranks of the latter, and the
+        standardised features along the principal axes.
     scores_ : NormalScores
         From reconstructions to ranks.
     n_features_in_ : int

@@ -14,8 +14,8 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
 
     An ensemble of autoencoders reconstructs the spectra and predicts the performance from its
     latent code, the AeLLE [1]_, so that networks with similar spectra and similar performance lie
-    together in the code. The prediction is the mean of three kernel ridge regressions: on the
-    code, on the reconstruction, and on the ranks of the reconstruction.
+    together in the code. The prediction is the mean of four kernel ridge regressions: on the
+    code, on the reconstruction, on the ranks of the reconstruction, and on the inputs.
 
     Inputs and targets are standardised inside, and clipped at five standard deviations, so raw
     spectra will do, and a few wild rows or diverged runs do little harm.
@@ -63,7 +63,8 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
     members_ : torch.nn.Module
         The trained autoencoders.
     heads_ : list of KernelHead
-        Regressions on the mean code, the mean reconstruction, and the ranks of the latter.
+        Regressions on the mean code, the mean reconstruction, the ranks of the latter, and the
+        standardised features along the principal axes.
     scores_ : NormalScores
         From reconstructions to ranks.
     n_features_in_ : int
@@ -86,8 +87,8 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
     the weights of the epoch in which the others lost least. The loss is the squared error of the
     reconstruction, in units of the features' variance, plus `target_weight` times that of the
     target. The kernels are ``exp(-distance / bandwidth)``; bandwidth and ridge have the smallest
-    leave-one-out error. Of more than 1,000 rows the kernel regressions use 1,000 drawn at random,
-    the autoencoders all.
+    leave-one-out error. The regression on the inputs is linear where this has a smaller one. Of
+    more than 1,000 rows the kernel regressions use 1,000 drawn at random, the autoencoders all.
 
     References
     ----------
@@ -196,13 +197,14 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
         """Mean of all members' squared residuals of held-out rows, in units of the variance."""
         if not held_out.any():
             return []
+        inputs = self._inputs(X)
         members = zip(*self._codes_and_reconstructions(X), held_out, strict=True)
-        surprises = [self._surprise(*member, targets) for member in members]
+        surprises = [self._surprise(*member, inputs, targets) for member in members]
         return [np.mean(np.concatenate(surprises))]
 
-    def _surprise(self, codes, reconstructions, held_out, targets):
+    def _surprise(self, codes, reconstructions, held_out, inputs, targets):
         features = self._in_features(reconstructions)
-        views = codes, reconstructions, NormalScores(features[~held_out])(features)
+        views = codes, reconstructions, NormalScores(features[~held_out])(features), inputs
         heads = [
             head.refitted(view[~held_out], targets[~held_out])
             for head, view in zip(self.heads_, views, strict=True)

@@ -9,6 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
 from lyapsk import AeLLERegressor
+from lyapsk.aelle._kernels import Linear
 from lyapsk.exceptions import InvalidInputError
 
 
@@ -39,6 +40,46 @@ def test_predicts_linear_performance_nearly_as_well_as_a_line():
     X = hidden @ rng.normal(size=(4, 30)) + 0.1 * rng.normal(size=(300, 30))
     y = hidden @ [1, -2, 3, 1] + 0.3 * rng.normal(size=300)
     assert AeLLERegressor(random_state=0).fit(X[:150], y[:150]).score(X[150:], y[150:]) > 0.95
+
+
+def test_a_line_through_the_inputs_helps_where_performance_is_one(curved_spectra):
+    rng = np.random.default_rng(0)
+    X = curved_spectra(280, n_features=60)[0] + 0.2 * rng.normal(size=(280, 60))
+    y = X @ rng.normal(size=60)
+    y += 0.4 * y.std() * rng.normal(size=280)
+    aelle = AeLLERegressor(random_state=0).fit(X[:80], y[:80])
+    assert isinstance(aelle.heads_[-1].kernel, Linear)
+    of_others = np.mean(
+        [h.predict(v) for h, v in zip(aelle.heads_[:3], aelle._views(X[80:]), strict=False)], 0
+    )
+    of_others = aelle.target_scaler_.restore(of_others)[:, 0]
+    assert aelle.score(X[80:], y[80:]) > r2_score(y[80:], of_others) + 0.005
+
+
+@pytest.fixture(scope="module")
+def line():
+    """Rows, a linear target with noise 1, and what is fitted to them."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 20))
+    y = X @ rng.normal(size=20) + rng.normal(size=200)
+    aelle = AeLLERegressor(random_state=0).fit(X, y)
+    assert isinstance(aelle.heads_[-1].kernel, Linear)
+    return X, y, aelle
+
+
+def test_a_line_does_not_run_away_from_wild_rows(line):
+    X, y, aelle = line
+    at_the_ends = aelle.predict(np.sign(X) * 1e3, return_std=True)
+    np.testing.assert_allclose(aelle.predict(np.sign(X) * 1e9, return_std=True), at_the_ends)
+    assert np.abs(at_the_ends).max() < 2 * np.ptp(y)
+
+
+def test_the_spread_widens_along_a_line(line):
+    X, _, aelle = line
+    deviations = np.array([[0], [1], [2], [3]])
+    spread = aelle.predict(X.mean(axis=0) + deviations * X.std(axis=0), return_std=True)[1]
+    assert (np.diff(spread) > 0).all()
+    assert spread[3] > 1.3 * spread[0]
 
 
 def test_predicts_the_mean_of_noise():
@@ -145,7 +186,7 @@ def test_the_target_shapes_the_code(split):
 def test_more_rows_than_the_kernel_regression_takes(curved_spectra):
     X, y = curved_spectra(1400, n_features=8)
     aelle = AeLLERegressor(max_epochs=20, random_state=0).fit(X[:1200], y[:1200])
-    assert [len(head.codes) for head in aelle.heads_] == [1000] * 3
+    assert [len(head.rows) for head in aelle.heads_] == [1000] * 4
     assert aelle.score(X[1200:], y[1200:]) > 0.85
 
 
@@ -155,7 +196,7 @@ def test_the_spread_is_measured_on_rows_that_did_not_shape_the_code(split, monke
     monkeypatch.setattr(
         AeLLERegressor,
         "_surprise",
-        lambda self, codes, reconstructions, held_out, targets: (
+        lambda self, codes, reconstructions, held_out, inputs, targets: (
             seen.append(held_out) or np.full(held_out.sum(), 9.0)
         ),
     )
