@@ -8,6 +8,9 @@ from ..exceptions import InvalidInputError
 from ._base import BaseAeLLE, in_blocks
 from ._scaling import NormalScores, WinsorizedScaler
 
+USUAL = 0.8
+"""Share of the rows seen in `fit` on which the members disagree no more than usual."""
+
 
 class AeLLERegressor(RegressorMixin, BaseAeLLE):
     """Predict the performance of networks from their Lyapunov spectra.
@@ -75,6 +78,9 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
         Units of the target.
     noise_scale_ : float
         Standard deviation of the standardised target that the kernels count as 1.
+    usual_disagreement_ : float
+        Variance of the members' own predictions that four fifths of the rows in `fit` stay below;
+        infinite where they all agree. The paper's network has none.
 
     See Also
     --------
@@ -166,8 +172,12 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
         the rows seen in `fit`. Its unit is the one that matches the residuals of rows whose
         targets did not shape the code: for each member, those that it held out, predicted from
         its code of the others; or the leave-one-out residuals if these are larger. With fewer
-        than 12 rows nothing is held out and the spread is too narrow. The paper's network gives
-        one spread for all, that of the rows it held out.
+        than 12 rows nothing is held out and the spread is too narrow.
+
+        It widens further where the members' own linear predictions vary more than on four fifths
+        of the rows seen in `fit`: the variance grows in proportion to theirs. That is a warning
+        of networks of an unseen kind, larger ones for example, for which the spread can still be
+        too narrow. The paper's network gives one spread for all, that of the rows it held out.
         """
         X = self._validate_rows(X)
         predicted = self.target_scaler_.restore(self._regress(X))[:, 0]
@@ -178,9 +188,15 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
 
     def _variance(self, X):
         """Variance of the target, in units of `noise_scale_` squared."""
-        if self._is_paper:
-            return np.ones(len(X))
-        return in_blocks(lambda rows: _variance(self.heads_, self._views(rows)), X)
+        return np.ones(len(X)) if self._is_paper else in_blocks(self._variance_of_block, X)
+
+    def _variance_of_block(self, X):
+        widening = np.maximum(1, self._disagreement(X) / self.usual_disagreement_)
+        return widening * _variance(self.heads_, self._views(X))
+
+    def _disagreement(self, X):
+        """Variance over the members of what the linear head of each predicts, (n_rows,)."""
+        return self._applied("head", self._applied("encoder", self._inputs(X))).var(axis=0)[:, 0]
 
     def _fit_heads(self, X, targets, held_out):
         super()._fit_heads(X, targets, held_out)
@@ -188,6 +204,7 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
             rows = held_out[0] if held_out.any() else np.full(len(X), True)
             self.noise_scale_ = np.sqrt(np.mean((self._regress(X) - targets)[rows] ** 2))
             return
+        self.usual_disagreement_ = np.quantile(self._disagreement(X), USUAL) or np.inf
         residuals = np.mean([head.residuals for head in self.heads_], axis=0)[:, 0]
         variances = np.mean([head.variances for head in self.heads_], axis=0)
         left_out = np.mean(residuals**2 / variances)

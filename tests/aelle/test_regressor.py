@@ -133,6 +133,44 @@ def test_spread_widens_away_from_the_rows_seen(fitted, split):
     assert np.median(unusual) > 1.3 * np.median(usual)
 
 
+def sized_spectra(seed, n_networks=300):
+    """Spectra whose shape and performance change with the log of the network's size."""
+    rng = np.random.default_rng(seed)
+    level, decay = rng.uniform(-1, 1, size=(2, n_networks))
+    size = rng.uniform(3, 6, size=n_networks)
+    column, rank = size[:, None], np.linspace(0, 1, 30)
+    X = level[:, None] - np.exp(decay + 0.3 * size - 1.35)[:, None] * rank
+    X -= np.where(rank > 0.375 + 0.05 * column, column - 2.5, 0)
+    X += 0.05 * rng.normal(size=X.shape)
+    y = np.exp(level) * (0.4 * size - 0.8) + 0.15 * rng.normal(size=n_networks)
+    return X, y, size
+
+
+def test_spread_widens_for_networks_of_unseen_size():
+    covered = []
+    for seed in range(3):
+        X, y, size = sized_spectra(seed)
+        small, large = size < 4.5, size > 5.25
+        aelle = AeLLERegressor(random_state=0).fit(X[small], y[small])
+        predicted, std = aelle.predict(X[large], return_std=True)
+        aelle.usual_disagreement_ = np.inf
+        kernels_alone = aelle.predict(X[large], return_std=True)[1]
+        errors = np.abs(y[large] - predicted)
+        covered.append([np.mean(errors < 1.645 * spread) for spread in (kernels_alone, std)])
+    before, after = np.mean(covered, axis=0)
+    assert before < 0.65
+    assert after > 0.8
+
+
+@pytest.mark.parametrize("settings", [{"n_members": 1}, {"target_weight": 0}], ids=str)
+def test_spread_where_no_members_disagree(split, settings):
+    aelle = AeLLERegressor(max_epochs=5, random_state=0, **settings).fit(*split[:2])
+    _, std = aelle.predict(split[2], return_std=True)
+    assert aelle.usual_disagreement_ == np.inf
+    assert np.isfinite(std).all()
+    assert (std > 0).all()
+
+
 def test_spread_keeps_the_prediction(fitted, split):
     predicted, std = fitted.predict(split[2], return_std=True)
     np.testing.assert_array_equal(predicted, fitted.predict(split[2]))
