@@ -5,21 +5,18 @@ from numbers import Real
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
-from skorch.callbacks import Callback
-from skorch.dataset import get_len
 from torch.nn.utils import parametrize
-from torch.utils.data import Subset
 from tqdm.auto import tqdm
 
 from ..exceptions import InvalidInputError, NumericalError
 from ..nets import Options, find_layer, module_of, pose
 from ..spectrum import differentiable_exponents, initial_frame
 from ..tangent import dynamics_of, map_tensors, named_weights
-from ._epochs import DOUBLING, check_epochs, is_chosen, is_count, outside_of_epoch
+from ._epochs import DOUBLING, is_chosen, is_count, outside_of_epoch
+from ._few import OfFewSequences
 
 
-class GradientFlossing(Callback):
+class GradientFlossing(OfFewSequences):
     """Drive the leading exponents of a net toward a target, so that gradients neither die nor grow.
 
     Before the first epoch, and again after chosen ones, a few updates of the recurrent layer's
@@ -57,6 +54,8 @@ class GradientFlossing(Callback):
     ----------
     losses_ : list of float
         Before each update, and after the last of those before the first epoch.
+    indices_ : ndarray of int
+        Sequences that are followed.
 
     See Also
     --------
@@ -101,21 +100,18 @@ class GradientFlossing(Callback):
         layer=None,
         random_state=0,
     ):
+        super().__init__(n_sequences, epochs, random_state)
         self.n_exponents = n_exponents
         self.target = target
         self.n_before = n_before
         self.n_during = n_during
-        self.epochs = epochs
         self.learning_rate = learning_rate
-        self.n_sequences = n_sequences
         self.n_steps = n_steps
         self.layer = layer
-        self.random_state = random_state
 
     def initialize(self):
         """Forget what was done."""
-        for name in ("_optimizer", "_indices", "_n_rows", "_rng"):
-            vars(self).pop(name, None)
+        super().initialize()
         self.losses_ = []
         self._check()
         return self
@@ -139,8 +135,8 @@ class GradientFlossing(Callback):
         """Update the weights so many times; the loss after the last."""
         layer = find_layer(module_of(net), self.layer)
         options = Options.checked(n_exponents=self.n_exponents, n_steps=self.n_steps)
-        sequences = Subset(dataset, self._few(dataset))
-        drives = [part.drive for part in pose(net, sequences, options, layer=self.layer).parts]
+        problem = pose(net, self.few(dataset), options, layer=self.layer)
+        drives = [part.drive for part in problem.parts]
         optimizer = self._optimizer_of(list(layer.parameters()))
         gradients = [(p, p.grad) for p in layer.parameters()]
         try:
@@ -180,7 +176,7 @@ class GradientFlossing(Callback):
         frame = initial_frame(
             dynamics.state_size,
             self.n_exponents,
-            seed=int(self._rng.randint(2**31 - 1)),
+            seed=int(self.rng_.randint(2**31 - 1)),
             dtype=options.dtype,
             device=options.device,
         )
@@ -199,23 +195,15 @@ class GradientFlossing(Callback):
 
     def _optimizer_of(self, parameters):
         """That of the last updates, unless the module was made anew in between."""
-        last = getattr(self, "_optimizer", None)
+        last = getattr(self, "optimizer_", None)
         known = [] if last is None else last.param_groups[0]["params"]
         if list(map(id, known)) != list(map(id, parameters)):
-            self._optimizer = torch.optim.Adam(parameters, lr=self.learning_rate)
-        return self._optimizer
-
-    def _few(self, dataset):
-        n_rows = get_len(dataset)
-        if getattr(self, "_n_rows", None) != n_rows:
-            self._n_rows, self._rng = n_rows, check_random_state(self.random_state)
-            self._indices = np.sort(self._rng.permutation(n_rows)[: self.n_sequences])
-        return self._indices
+            self.optimizer_ = torch.optim.Adam(parameters, lr=self.learning_rate)
+        return self.optimizer_
 
     def _check(self):
         for name, least in (
             ("n_exponents", 1),
-            ("n_sequences", 1),
             ("n_before", 0),
             ("n_during", 0),
         ):
@@ -232,7 +220,6 @@ class GradientFlossing(Callback):
             raise InvalidInputError(
                 f"target: got {self.target!r}. It must be a finite number of nats per step."
             )
-        check_epochs(self.epochs)
 
 
 def _dynamics(layer, options):

@@ -5,16 +5,13 @@ import warnings
 from abc import abstractmethod
 
 import numpy as np
-from sklearn.utils import check_random_state
-from skorch.callbacks import Callback
-from skorch.dataset import get_len
-from torch.utils.data import Subset
 
-from ..exceptions import InvalidInputError, LyapskError, LyapskWarning
-from ._epochs import check_epochs, is_chosen, is_count, outside_of_epoch
+from ..exceptions import LyapskError, LyapskWarning
+from ._epochs import is_chosen, outside_of_epoch
+from ._few import OfFewSequences
 
 
-class Monitor(Callback):
+class Monitor(OfFewSequences):
     """Reads the same few sequences before the first epoch and after chosen ones.
 
     Parameters
@@ -35,16 +32,9 @@ class Monitor(Callback):
         The numbers before the first epoch, under the same names.
     indices_ : ndarray of int
         Sequences that are read.
-    n_rows_ : int
-        Of how many; with as many as before, the same are read.
     """
 
     names = ()
-
-    def __init__(self, n_sequences, epochs, random_state):
-        self.n_sequences = n_sequences
-        self.epochs = epochs
-        self.random_state = random_state
 
     @abstractmethod
     def read(self, net, dataset, epoch):
@@ -58,24 +48,6 @@ class Monitor(Callback):
         epoch : int
             Epochs done.
         """
-
-    def initialize(self):
-        """Forget what was seen."""
-        for name in [name for name in vars(self) if name.endswith("_")]:
-            del vars(self)[name]
-        if not is_count(self.n_sequences):
-            raise InvalidInputError(
-                f"n_sequences: got {self.n_sequences!r}. It must be a whole number of at least 1."
-            )
-        check_epochs(self.epochs)
-        try:
-            check_random_state(self.random_state)
-        except ValueError as error:
-            raise InvalidInputError(
-                f"random_state: got {self.random_state!r}. It must be None, a whole number or a "
-                "numpy RandomState."
-            ) from error
-        return self
 
     def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
         """Read once before the first epoch."""
@@ -97,12 +69,7 @@ class Monitor(Callback):
     def _measured(self, net, dataset_train, dataset_valid, epoch):
         start = time.perf_counter()
         dataset = dataset_train if dataset_valid is None else dataset_valid
-        n_rows = get_len(dataset)
-        if getattr(self, "n_rows_", None) != n_rows:
-            rng = check_random_state(self.random_state)
-            self.n_rows_ = n_rows
-            self.indices_ = np.sort(rng.permutation(n_rows)[: self.n_sequences])
-        values = self.read(net, Subset(dataset, self.indices_), epoch)
+        values = self.read(net, self.few(dataset), epoch)
         return dict(zip(self.names, (*values, time.perf_counter() - start), strict=True))
 
     def _warn(self, message):

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 from lyapsk import lyapunov_spectrum
-from lyapsk.callbacks import GradientFlossing
+from lyapsk.callbacks import GradientFlossing, LyapunovMonitor
 from lyapsk.exceptions import InvalidInputError, NumericalError
 
 X, Y = tokens(n_sequences=9), np.tile([0, 1, 2], 3)
@@ -73,6 +73,17 @@ def test_goes_on_after_pickling_and_with_a_new_module():
     assert not torch.equal(net.module_.recurrent.weight_hh_l0, before)
 
 
+def test_follows_the_sequences_that_a_monitor_with_the_same_seed_reads():
+    flossing = GradientFlossing(2, n_before=1, n_during=1, epochs=1, n_sequences=4)
+    monitor = LyapunovMonitor(n_sequences=4)
+    net = make_net(callbacks=[flossing, monitor], train_split=None).fit(X, Y)
+    first = flossing.indices_
+    assert first.tolist() == monitor.indices_.tolist()
+    assert len(set(first)) == 4
+    net.partial_fit(X, Y)
+    assert flossing.indices_ is first
+
+
 def test_gradients_of_the_task_are_left_alone():
     net = make_net(callbacks=[GradientFlossing(2, n_before=1)])
     for weight in net.module_.parameters():
@@ -107,6 +118,8 @@ def test_dead_directions_cannot_be_driven():
         ({"learning_rate": 0}, r"learning_rate: got 0"),
         ({"target": np.inf}, r"target: got inf"),
         ({"epochs": "never"}, r"epochs: got 'never'"),
+        ({"n_sequences": 0}, r"n_sequences: got 0.*at least 1"),
+        ({"random_state": "seed"}, r"random_state: got 'seed'.*RandomState"),
     ],
 )
 def test_refused(given, message):
