@@ -3,11 +3,10 @@
 import time
 from collections.abc import Collection
 from contextlib import contextmanager
-from numbers import Integral
 
 from skorch.callbacks import EpochTimer
 
-from ..exceptions import InvalidInputError
+from .._checks import is_count, refusal
 
 DOUBLING = "doubling"
 """After epochs 1, 2, 4, 8, ..."""
@@ -25,12 +24,9 @@ def check_epochs(epochs):
     if isinstance(epochs, str) and epochs == DOUBLING:
         return
     several = isinstance(epochs, Collection) and not isinstance(epochs, str)
-    for epoch in epochs if several else [epochs]:
-        if not is_count(epoch):
-            raise InvalidInputError(
-                f"epochs: got {epochs!r}. It must be a whole number of at least 1, a collection "
-                f"of them, or {DOUBLING!r}."
-            )
+    if not all(map(is_count, epochs if several else [epochs])):
+        allowed = f"a whole number of at least 1, a collection of them, or {DOUBLING!r}"
+        raise refusal("epochs", epochs, allowed)
 
 
 @contextmanager
@@ -41,8 +37,3 @@ def outside_of_epoch(net):
     for _, callback in net.callbacks_:
         if isinstance(callback, EpochTimer):
             callback.epoch_start_time_ += time.time() - start
-
-
-def is_count(value):
-    """Whether a value is a whole number of at least 1."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1

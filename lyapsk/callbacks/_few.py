@@ -1,13 +1,13 @@
 """A few sequences of a data set, drawn once, for callbacks that follow the same ones."""
 
 import numpy as np
-from sklearn.utils import check_random_state
 from skorch.callbacks import Callback
 from skorch.dataset import get_len
 from torch.utils.data import Subset
 
-from ..exceptions import InvalidInputError
-from ._epochs import check_epochs, is_count
+from .._checks import check_count
+from .._random_state import random_numbers
+from ._epochs import check_epochs
 
 
 class OfFewSequences(Callback):
@@ -41,24 +41,15 @@ class OfFewSequences(Callback):
         """Forget what was seen, and check what was asked for."""
         for name in [name for name in vars(self) if name.endswith("_")]:
             del vars(self)[name]
-        if not is_count(self.n_sequences):
-            raise InvalidInputError(
-                f"n_sequences: got {self.n_sequences!r}. It must be a whole number of at least 1."
-            )
+        check_count("n_sequences", self.n_sequences)
         check_epochs(self.epochs)
-        try:
-            check_random_state(self.random_state)
-        except ValueError as error:
-            raise InvalidInputError(
-                f"random_state: got {self.random_state!r}. It must be None, a whole number or a "
-                "numpy RandomState."
-            ) from error
+        random_numbers(self.random_state)
         return self
 
     def few(self, dataset):
         """The few sequences, with targets where there are some."""
         n_rows = get_len(dataset)
         if getattr(self, "n_rows_", None) != n_rows:
-            self.n_rows_, self.rng_ = n_rows, check_random_state(self.random_state)
+            self.n_rows_, self.rng_ = n_rows, random_numbers(self.random_state)
             self.indices_ = np.sort(self.rng_.permutation(n_rows)[: self.n_sequences])
         return Subset(dataset, self.indices_)

@@ -8,11 +8,12 @@ import torch
 from torch.nn.utils import parametrize
 from tqdm.auto import tqdm
 
-from ..exceptions import InvalidInputError, NumericalError
+from .._checks import check_count, check_positive, refusal
+from ..exceptions import NumericalError
 from ..nets import Options, find_layer, module_of, pose
 from ..spectrum import differentiable_exponents, initial_frame
 from ..tangent import dynamics_of, map_tensors, named_weights
-from ._epochs import DOUBLING, is_chosen, is_count, outside_of_epoch
+from ._epochs import DOUBLING, is_chosen, outside_of_epoch
 from ._few import OfFewSequences
 
 
@@ -202,24 +203,12 @@ class GradientFlossing(OfFewSequences):
         return self.optimizer_
 
     def _check(self):
-        for name, least in (
-            ("n_exponents", 1),
-            ("n_before", 0),
-            ("n_during", 0),
-        ):
-            value = getattr(self, name)
-            if not (is_count(value) or (least == 0 and value == 0)):
-                raise InvalidInputError(
-                    f"{name}: got {value!r}. It must be a whole number of at least {least}."
-                )
-        if not (isinstance(self.learning_rate, Real) and self.learning_rate > 0):
-            raise InvalidInputError(
-                f"learning_rate: got {self.learning_rate!r}. It must be a positive number."
-            )
+        check_count("n_exponents", self.n_exponents)
+        check_count("n_before", self.n_before, least=0)
+        check_count("n_during", self.n_during, least=0)
+        check_positive("learning_rate", self.learning_rate)
         if not (isinstance(self.target, Real) and np.isfinite(self.target)):
-            raise InvalidInputError(
-                f"target: got {self.target!r}. It must be a finite number of nats per step."
-            )
+            raise refusal("target", self.target, "a finite number of nats per step")
 
 
 def _dynamics(layer, options):

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import ndtr
 from skorch.callbacks import Callback
 
+from .._checks import refusal
 from ..exceptions import InvalidInputError, LyapskError
 from ._epochs import DOUBLING, check_epochs, is_chosen, outside_of_epoch
 
@@ -179,14 +180,12 @@ class PredictedScoreStopping(Callback):
                 "LyapunovSpectrumTransformer and AeLLERegressor has."
             )
         if not isinstance(self.greater_is_better, bool | np.bool_):
-            raise InvalidInputError(
-                f"greater_is_better: got {self.greater_is_better!r}. It must be True for a score "
-                "that is predicted, False for a loss."
-            )
+            allowed = "True for a score that is predicted, False for a loss"
+            raise refusal("greater_is_better", self.greater_is_better, allowed)
         for name, least in (("quantile", 0), ("probability", 0.5)):
             value = getattr(self, name)
             if not (isinstance(value, Real) and least <= value <= 1):
-                raise InvalidInputError(f"{name}: got {value!r}. It must be between {least} and 1.")
+                raise refusal(name, value, f"between {least} and 1")
         if not (self.bar is None or isinstance(self.bar, Real)):
-            raise InvalidInputError(f"bar: got {self.bar!r}. It must be a number, or None.")
+            raise refusal("bar", self.bar, "a number, or None")
         check_epochs(self.epochs)

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 
 import torch
-from sklearn.utils import check_random_state
 
+from .._checks import check_choice, check_count, refusal
+from .._random_state import random_numbers
 from ..exceptions import InvalidInputError
 
 METHODS = ("auto", "lu", "qr")
@@ -55,22 +56,23 @@ class Options:
             Naming the argument, its value and what is allowed.
         """
         keep = _checked_keep(keep)
-        _check_choice("method", method, METHODS)
-        _check_choice("dtype", dtype, (*DTYPES, *DTYPES.values()))
-        _check_choice("coupling", coupling, COUPLINGS)
-        _check_count("warmup", warmup, least=0)
+        check_choice("method", method, METHODS)
+        check_choice("dtype", dtype, (*DTYPES, *DTYPES.values()))
+        check_choice("coupling", coupling, COUPLINGS)
+        check_count("warmup", warmup, least=0)
         _check_kept_by(method, keep)
-        _check_tolerance(tol)
+        if tol is not None and not (isinstance(tol, Real) and tol > 0):
+            raise refusal("tol", tol, "a positive number of nats per step, or None")
         return cls(
-            n_exponents=_check_count("n_exponents", n_exponents, none="the whole spectrum"),
-            n_steps=_check_count("n_steps", n_steps, none="the sequences' own length"),
+            n_exponents=_count_or_none("n_exponents", n_exponents, "the whole spectrum"),
+            n_steps=_count_or_none("n_steps", n_steps, "the sequences' own length"),
             warmup=warmup,
             method=method,
             dtype=DTYPES[dtype] if isinstance(dtype, str) else dtype,
             device=_usable_device(device),
             keep=keep,
             seed=_seed(random_state),
-            batch_size=_check_count("batch_size", batch_size, none="what fits in memory"),
+            batch_size=_count_or_none("batch_size", batch_size, "what fits in memory"),
             coupling=coupling,
             tol=tol,
         )
@@ -96,21 +98,14 @@ class Options:
         return self.method
 
 
-def _check_count(name, value, *, least=1, none=None):
-    if value is None and none:
-        return None
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        otherwise = f", or None for {none}" if none else ""
-        raise InvalidInputError(
-            f"{name}: got {value!r}. It must be a whole number of at least {least}{otherwise}."
-        )
-    return int(value)
+def _count_or_none(name, value, none):
+    return None if value is None else check_count(name, value, also=f", or None for {none}")
 
 
 def _checked_keep(keep):
     kept = (keep,) if isinstance(keep, str) or not isinstance(keep, Iterable) else tuple(keep)
     for value in kept:
-        _check_choice("keep", value, KEPT)
+        check_choice("keep", value, KEPT)
     return kept
 
 
@@ -120,19 +115,6 @@ def _check_kept_by(method, keep):
             f"method: got 'lu' with keep={keep!r}. Growth and frames of every step are those of "
             "QR: use method='qr' or 'auto' to keep them."
         )
-
-
-def _check_tolerance(tol):
-    if tol is not None and not (isinstance(tol, Real) and tol > 0):
-        raise InvalidInputError(
-            f"tol: got {tol!r}. It must be a positive number of nats per step, or None."
-        )
-
-
-def _check_choice(name, value, allowed):
-    if not any(value is choice or value == choice for choice in allowed):
-        choices = " or ".join(map(repr, allowed))
-        raise InvalidInputError(f"{name}: got {value!r}. It must be {choices}.")
 
 
 def _usable_device(device):
@@ -152,12 +134,4 @@ def _usable_device(device):
 
 def _seed(random_state):
     """Seed of the initial frame; always the same where ``random_state`` is None."""
-    if random_state is None:
-        return 0
-    try:
-        return int(check_random_state(random_state).randint(2**31 - 1))
-    except ValueError as error:
-        raise InvalidInputError(
-            f"random_state: got {random_state!r}. It must be None, a whole number or a numpy "
-            "RandomState."
-        ) from error
+    return 0 if random_state is None else int(random_numbers(random_state).randint(2**31 - 1))

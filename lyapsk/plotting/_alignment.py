@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._checks import check_choice
 from ..exceptions import InvalidInputError, InvalidTypeError
 from ._band import plot_with_band
 from ._matplotlib import axes_for
@@ -136,10 +137,7 @@ class GradientAlignmentDisplay:
                 f"alignment: got {type(self.alignment).__name__}. It must be a GradientAlignment: "
                 "pass what GradientAlignmentScorer.analyze returns."
             )
-        if self.kind not in _KINDS:
-            raise InvalidInputError(
-                f"kind: got {self.kind!r}. It must be {' or '.join(map(repr, _KINDS))}."
-            )
+        check_choice("kind", self.kind, _KINDS)
         if self.kind == "share" and self.alignment.gradient is None:
             raise InvalidInputError(
                 "alignment: its gradient is None, of which kind='share' draws the share. Pass "

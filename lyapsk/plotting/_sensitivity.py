@@ -1,9 +1,8 @@
 """Sensitivity to each input beside the growth that follows it."""
 
-from numbers import Integral
-
 import numpy as np
 
+from .._checks import is_count, refusal
 from ..exceptions import InvalidInputError, InvalidTypeError
 from ._band import plot_with_band
 from ._matplotlib import axes_for
@@ -164,11 +163,10 @@ class InputSensitivityDisplay:
 
     def _check_sequence(self):
         n_sequences = len(self.sensitivity.step_growth)
-        whole = isinstance(self.sequence, Integral) and not isinstance(self.sequence, bool)
-        if self.sequence is not None and not (whole and 0 <= self.sequence < n_sequences):
-            raise InvalidInputError(
-                f"sequence: got {self.sequence!r}. It must be a whole number from 0 to "
-                f"{n_sequences - 1}, or None for the mean over sequences."
+        if not (self.sequence is None or is_count(self.sequence, 0, n_sequences - 1)):
+            number = f"a whole number from 0 to {n_sequences - 1}"
+            raise refusal(
+                "sequence", self.sequence, f"{number}, or None for the mean over sequences"
             )
 
     def _checked_inputs(self):

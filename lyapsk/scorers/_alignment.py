@@ -9,7 +9,8 @@ import torch
 from sklearn.base import BaseEstimator
 from torch.nn.functional import pad
 
-from ..exceptions import InvalidInputError, LyapskWarning
+from .._checks import check_choice
+from ..exceptions import LyapskWarning
 from ..nets import Options
 from ..spectrum import initial_frame
 from ._checks import check_counts, check_length
@@ -197,10 +198,7 @@ class GradientAlignmentScorer(BaseEstimator):
         options = Options.checked(
             warmup=self.warmup, random_state=self.random_state, device=self.device
         )
-        if self.side not in tuple(_SIDES):
-            raise InvalidInputError(
-                f"side: got {self.side!r}. It must be {' or '.join(map(repr, _SIDES))}."
-            )
+        check_choice("side", self.side, _SIDES)
         source = Source(net, self.layer, options)
         check_counts(self.n_directions, self.n_singular, source.dynamics)
         return source, options

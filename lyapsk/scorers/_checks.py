@@ -1,10 +1,8 @@
 """Refuse what cannot be scored, with the argument, its value and the remedy."""
 
-import math
-from numbers import Integral
-
 from skorch import NeuralNet
 
+from .._checks import check_count
 from ..exceptions import InvalidInputError, InvalidTypeError, RecurrentLayerError
 from ..nets import check_weights, find_layer, module_of
 
@@ -30,9 +28,10 @@ def module_and_layer(net, name):
 def check_counts(n_directions, n_singular, dynamics):
     """Fewer directions than the state has, and no more vectors than the gradient has columns."""
     n, n_units = dynamics.state_size, sum(cell.output_size for cell in dynamics.cells)
-    check_count("n_directions", n_directions, n - 1, f"below the size of the full state, {n}")
-    largest = f"at most the number of hidden units, {n_units}"
-    check_count("n_singular", n_singular, n_units, largest)
+    of_state = f" and below the size of the full state, {n}"
+    check_count("n_directions", n_directions, most=n - 1, also=of_state)
+    of_units = f" and at most the number of hidden units, {n_units}"
+    check_count("n_singular", n_singular, most=n_units, also=of_units)
 
 
 def check_length(lengths, warmup):
@@ -42,14 +41,4 @@ def check_length(lengths, warmup):
         raise InvalidInputError(
             f"warmup: got {warmup}, but X has sequences of {shortest} steps. At least one step "
             "must remain: pass longer sequences or shorten warmup."
-        )
-
-
-def check_count(name, value, largest=math.inf, bound=None, *, least=1):
-    """A whole number in a range; ``bound`` says what the largest is."""
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or not least <= value <= largest:
-        bound = f" and {bound}" if bound else ""
-        raise InvalidInputError(
-            f"{name}: got {value!r}. It must be a whole number, at least {least}{bound}."
         )

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from .._checks import check_count
 from ..nets import Options
 from ..spectrum import (
     Position,
@@ -17,7 +18,6 @@ from ..spectrum import (
     initial_frame,
 )
 from ..tangent import named_weights
-from ._checks import check_count
 from ._means import nan_mean, standard_error_of_mean
 from ._readings import in_parts
 from ._source import Source
@@ -141,7 +141,8 @@ def frame_gradient(
     source = Source(net, layer, options)
     n = source.dynamics.state_size
     if n_directions is not None:
-        check_count("n_directions", n_directions, n, f"at most the size of the full state, {n}")
+        of_state = f" and at most the size of the full state, {n}"
+        check_count("n_directions", n_directions, most=n, also=of_state)
     readings, gradients = source.readings_and_gradients(X, y)
     frame = initial_frame(
         n, n_directions or n, seed=options.seed, dtype=options.dtype, device=options.device

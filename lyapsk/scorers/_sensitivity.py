@@ -2,14 +2,14 @@
 
 import warnings
 from functools import partial
-from numbers import Real
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from skorch.dataset import get_len
 
-from ..exceptions import InvalidInputError, LyapskWarning, NumericalError
+from .._checks import check_choice, check_count, check_positive
+from ..exceptions import LyapskWarning, NumericalError
 from ..nets import Options, recorded_calls
 from ..spectrum import (
     Position,
@@ -19,7 +19,6 @@ from ..spectrum import (
     mean_growth_to_end,
 )
 from ._changes import CHANGES, change_of
-from ._checks import check_count
 from ._perturbation import first_order_changes, sampled_changes
 from ._readings import in_parts, infer, recording_of
 from ._sensitivity_result import GROWTHS, InputSensitivity
@@ -186,18 +185,9 @@ class InputSensitivityScorer(BaseEstimator):
         return sensitivity
 
     def _checked(self):
-        for name, allowed in (("growth", GROWTHS), ("output", ("auto", *CHANGES))):
-            value = getattr(self, name)
-            if value not in allowed:
-                raise InvalidInputError(
-                    f"{name}: got {value!r}. It must be {' or '.join(map(repr, allowed))}."
-                )
-        number = isinstance(self.size, Real) and not isinstance(self.size, bool)
-        if not (number and 0 < self.size < np.inf):
-            raise InvalidInputError(
-                f"size: got {self.size!r}. It must be a positive number, in the units of what "
-                "reaches the recurrent layer."
-            )
+        check_choice("growth", self.growth, GROWTHS)
+        check_choice("output", self.output, ("auto", *CHANGES))
+        check_positive("size", self.size, also=", in the units of what reaches the recurrent layer")
         check_count("n_draws", self.n_draws, least=0)
         return Options.checked(random_state=self.random_state, device=self.device)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
+from .._checks import check_choice
 from ..exceptions import InvalidInputError
 from ._means import nan_mean, standard_error_of_mean
 
@@ -134,10 +135,8 @@ class InputSensitivity:
         return nan_mean(values), standard_error_of_mean(values)
 
     def _found(self, argument, name, allowed):
-        if allowed and name not in allowed:
-            raise InvalidInputError(
-                f"{argument}: got {name!r}. It must be {' or '.join(map(repr, allowed))}."
-            )
+        if allowed:
+            check_choice(argument, name, allowed)
         values = getattr(self, name)
         if values is None:
             raise InvalidInputError(

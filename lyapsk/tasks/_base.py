@@ -10,7 +10,7 @@ from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 from torch.optim import Adam
 
-from ._checks import check_count, check_positive
+from .._checks import check_count, check_positive
 from ._metrics import Metric
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from .._checks import check_count
+from .._random_state import random_numbers
 from ..exceptions import InvalidInputError
 from ._base import SequenceTask
-from ._checks import check_count, random_numbers
 from ._grammar import write_text
 from ._losses import StepCrossEntropy
 from ._metrics import ACCURACY

@@ -4,8 +4,9 @@ from functools import partial
 
 import numpy as np
 
+from .._checks import check_count
+from .._random_state import random_numbers
 from ._base import SequenceTask
-from ._checks import check_count, random_numbers
 from ._losses import StepCrossEntropy
 from ._metrics import ACCURACY
 from ._modules import SequenceNetwork

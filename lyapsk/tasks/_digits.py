@@ -7,9 +7,9 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import nn
 
+from .._random_state import random_numbers
 from ..exceptions import InvalidInputError
 from ._base import SequenceTask
-from ._checks import random_numbers
 from ._metrics import ACCURACY
 from ._modules import SequenceNetwork
 

@@ -2,8 +2,8 @@
 
 from torch import nn
 
+from .._checks import check_count, check_positive
 from ..exceptions import InvalidInputError
-from ._checks import check_count, check_positive
 
 LAYERS = {"RNN": nn.RNN, "GRU": nn.GRU, "LSTM": nn.LSTM}
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from .._checks import check_count
 from .._files import writable_directory
 from .._parallel import in_parallel
 from ..exceptions import InvalidInputError, InvalidTypeError, LyapskWarning
 from ._base import SequenceTask
-from ._checks import check_count
 from ._modules import LAYERS
 from ._recipes import Recipe, draw_recipes
 from ._store import network_files

@@ -5,8 +5,8 @@ from math import exp, log
 
 import numpy as np
 
+from .._checks import check_count, check_positive, check_range
 from ..exceptions import InvalidInputError
-from ._checks import check_count, check_positive, check_range
 from ._modules import check_kind
 
 LARGEST_SEED = 2**31

@@ -5,9 +5,10 @@ from functools import partial
 import numpy as np
 from torch import nn
 
+from .._checks import check_count, check_positive
+from .._random_state import random_numbers
 from ..exceptions import InvalidInputError
 from ._base import SequenceTask
-from ._checks import check_count, check_positive, random_numbers
 from ._metrics import NRMSE
 from ._modules import SequenceNetwork
 

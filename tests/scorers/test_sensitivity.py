@@ -363,7 +363,7 @@ def test_too_short_sequences_have_no_correlation():
 
 REFUSED = {
     "growth": ({"growth": "position"}, "growth: got 'position'.*'singular_value'"),
-    "size": ({"size": 0}, r"size: got 0.*positive number"),
+    "size": ({"size": 0}, r"size: got 0.*above 0, in the units"),
     "size of words": ({"size": "small"}, "size: got 'small'"),
     "draws": ({"n_draws": -1}, r"n_draws: got -1.*at least 0"),
     "output": ({"output": "logits"}, "output: got 'logits'.*'auto'"),
