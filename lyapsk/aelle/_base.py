@@ -147,6 +147,9 @@ class BaseAeLLE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """
         device = check_device(self.device)
         self._is_paper = self.architecture == "paper"
+        for name in ("heads_", "scores_", "usual_disagreement_"):
+            # Of an earlier fit: the paper's network has none of these.
+            vars(self).pop(name, None)
         self._n_features_out = self.latent_dim
         rng = check_random_state(self.random_state)
         self.input_scaler_ = WinsorizedScaler(X)

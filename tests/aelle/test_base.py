@@ -303,6 +303,7 @@ def test_parameters_set_after_fit_wait_for_the_next(Estimator, architectures, ro
     aelle.fit(X, y)
     assert aelle.transform(X).shape == (60, 3)
     assert len(aelle.get_feature_names_out()) == 3
+    assert vars(aelle).keys() == vars(clone(aelle).fit(X, y)).keys()
 
 
 @both
