@@ -22,9 +22,9 @@ class LyapunovMonitor(Monitor):
 
     Parameters
     ----------
-    n_sequences : int, default=2
+    n_sequences : int, default=1
         Sequences that are read, drawn once from the validation data, or from the training data
-        where there are no others.
+        where there are no others. More make the numbers steadier, and take longer.
     epochs : "doubling", int or collection of int, default="doubling"
         After epochs 1, 2, 4, 8 and so on; every how many epochs; or after which, counted from 1.
     layer : str, optional
@@ -76,7 +76,7 @@ class LyapunovMonitor(Monitor):
         "lyapunov_dur",
     )
 
-    def __init__(self, *, n_sequences=2, epochs=DOUBLING, layer=None, random_state=0):
+    def __init__(self, *, n_sequences=1, epochs=DOUBLING, layer=None, random_state=0):
         super().__init__(n_sequences, epochs, random_state)
         self.layer = layer
 

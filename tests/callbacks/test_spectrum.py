@@ -35,6 +35,14 @@ def test_numbers_are_those_of_the_spectrum():
     assert np.isnan(net.history[2, "lyapunov_largest"])
 
 
+def test_one_sequence_is_read_unless_more_are_asked_for():
+    monitor = LyapunovMonitor()
+    fit(monitor, max_epochs=1)
+    spectrum = monitor.spectra_[1]
+    assert spectrum.per_sequence.shape[0] == len(monitor.indices_) == 1
+    assert np.isfinite(spectrum.standard_error[0])
+
+
 def test_spectrum_before_the_first_epoch_is_that_of_the_untrained_network():
     monitor = LyapunovMonitor(n_sequences=3)
     net = make_net(callbacks=[monitor], train_split=None)
