@@ -9,14 +9,12 @@ import torch
 from sklearn.base import BaseEstimator
 from torch.nn.functional import pad
 
-from .._checks import check_choice
+from .._checks import check_choice, check_count
 from ..exceptions import LyapskWarning
-from ..nets import Options
-from ..spectrum import initial_frame
 from ._checks import check_counts, check_length
 from ._directions import adjoint_side, state_side
 from ._frame_gradient import gradient_in_frames
-from ._readings import in_parts
+from ._readings import in_parts, joined
 from ._result import GradientAlignment
 from ._source import Source
 
@@ -152,8 +150,8 @@ class GradientAlignmentScorer(BaseEstimator):
         float
             0 is chance, 1 is containment. NaN, with a warning, if all gradients are zero.
         """
-        source, options = self._checked(net)
-        overlaps = self._overlaps(source, source.readings(X, y), options)
+        source = self._source(net)
+        overlaps = self._overlaps(source, source.readings(X, y))
         alignment = GradientAlignment.from_overlaps(overlaps, source.dynamics.state_size)
         _warn_of_zero_gradients(alignment.per_sequence)
         return alignment.score
@@ -184,47 +182,33 @@ class GradientAlignmentScorer(BaseEstimator):
         NumericalError
             If a gradient is not finite.
         """
-        source, options = self._checked(net)
+        source = self._source(net)
+        n = source.dynamics.state_size
         readings, gradients = source.readings_and_gradients(X, y)
-        overlaps = self._overlaps(source, readings, options)
-        frame = self._frame(source.dynamics.state_size, source, options)
-        gradient = gradient_in_frames(source, readings, gradients, frame)
-        alignment = GradientAlignment.from_overlaps(overlaps, source.dynamics.state_size, gradient)
+        overlaps = self._overlaps(source, readings)
+        gradient = gradient_in_frames(source, readings, gradients, source.frame(n))
+        alignment = GradientAlignment.from_overlaps(overlaps, n, gradient)
         _warn_of_zero_gradients(alignment.per_sequence)
         _warn_of_distance(gradient.error)
         return alignment
 
-    def _checked(self, net):
-        options = Options.checked(
-            warmup=self.warmup, random_state=self.random_state, device=self.device
-        )
+    def _source(self, net):
+        check_count("warmup", self.warmup, least=0)
         check_choice("side", self.side, _SIDES)
-        source = Source(net, self.layer, options)
+        source = Source(net, self.layer, random_state=self.random_state, device=self.device)
         check_counts(self.n_directions, self.n_singular, source.dynamics)
-        return source, options
+        return source
 
-    def _frame(self, n_directions, source, options):
-        return initial_frame(
-            source.dynamics.state_size,
-            n_directions,
-            seed=options.seed,
-            dtype=options.dtype,
-            device=options.device,
-        )
-
-    def _overlaps(self, source, readings, options):
+    def _overlaps(self, source, readings):
         """Overlaps (n_sequences, n_steps, q, m) without the warm-up, NaN where there are none."""
         for reading in readings:
             check_length(reading.lengths, self.warmup)
-        frame = self._frame(self.n_directions, source, options)
+        frame = source.frame(self.n_directions)
         follow = partial(self._overlaps_of, source.dynamics, frame)
-        followed = chain(*in_parts(follow, readings, partial(_numbers_each, frame)))
-        n_steps = max(reading.inputs.shape[1] for reading in readings)
-        overlaps = [pad(o, (0, 0, 0, 0, 0, n_steps - o.shape[1]), value=np.nan) for o in followed]
-        overlaps = torch.cat(overlaps)
+        overlaps = joined(chain(*in_parts(follow, readings, partial(_numbers_each, frame))))
         if self.side == "state":
             return overlaps[:, self.warmup :]
-        return overlaps[:, : n_steps - self.warmup]
+        return overlaps[:, : overlaps.shape[1] - self.warmup]
 
     def _overlaps_of(self, dynamics, frame, reading):
         overlaps = _SIDES[self.side](dynamics, reading, frame, self.n_singular)

@@ -6,20 +6,12 @@ from functools import partial
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from .._checks import check_count
-from ..nets import Options
-from ..spectrum import (
-    Position,
-    follow_adjoint,
-    follow_frame,
-    frame_coordinates,
-    initial_frame,
-)
+from ..spectrum import Position, follow_adjoint, follow_frame, frame_coordinates
 from ..tangent import named_weights
 from ._means import nan_mean, standard_error_of_mean
-from ._readings import in_parts
+from ._readings import in_parts, joined
 from ._source import Source
 
 
@@ -137,17 +129,13 @@ def frame_gradient(
     >>> gradient.error < 1e-4
     True
     """
-    options = Options.checked(random_state=random_state, device=device)
-    source = Source(net, layer, options)
+    source = Source(net, layer, random_state=random_state, device=device)
     n = source.dynamics.state_size
     if n_directions is not None:
         of_state = f" and at most the size of the full state, {n}"
         check_count("n_directions", n_directions, most=n, also=of_state)
     readings, gradients = source.readings_and_gradients(X, y)
-    frame = initial_frame(
-        n, n_directions or n, seed=options.seed, dtype=options.dtype, device=options.device
-    )
-    return gradient_in_frames(source, readings, gradients, frame)
+    return gradient_in_frames(source, readings, gradients, source.frame(n_directions or n))
 
 
 def gradient_in_frames(source, readings, gradients, frame):
@@ -175,9 +163,8 @@ def gradient_in_frames(source, readings, gradients, frame):
         {name: sum(part.weights[name].sum(0) for part in parts) for name in gradients[0]}
         for parts in by_batch
     ]
-    n_steps = max(reading.inputs.shape[1] for reading in readings)
     adjoint, coordinates, per_step = (
-        torch.cat([_padded(getattr(part, name), n_steps) for part in followed]).cpu().numpy()
+        joined(getattr(part, name) for part in followed).cpu().numpy()
         for name in ("adjoint", "coordinates", "share_per_step")
     )
     share = torch.cat([part.share for part in followed]).cpu().numpy()
@@ -236,10 +223,6 @@ def _share(dynamics, reading, back, Q, a):
     pushed = dynamics.recurrent_tangent(back.before, reading.inputs, G)
     carried = (a * (Q.mT @ pushed.unsqueeze(-1)).squeeze(-1)).sum(1).cumsum(-1)
     return carried / sum(gradient.square().sum((1, 2, 3)) for gradient in G).unsqueeze(-1)
-
-
-def _padded(tensor, n_steps):
-    return pad(tensor, (0, 0, 0, n_steps - tensor.shape[1]), value=torch.nan)
 
 
 def _relative_distance(total, gradients):

@@ -219,6 +219,11 @@ def in_parts(function, recordings, numbers_each):
     return [[next(results) for _ in own] for own in parts]
 
 
+def joined(parts):
+    """Sequences (n_sequences, n_steps, ...) of all parts, padded with NaN to the longest."""
+    return pad_sequence(list(chain(*parts)), batch_first=True, padding_value=torch.nan)
+
+
 @contextmanager
 def with_backward():
     """Let autograd through a net in eval mode: there cuDNN's recurrent layers have no backward."""

@@ -10,17 +10,11 @@ from skorch.dataset import get_len
 
 from .._checks import check_choice, check_count, check_positive
 from ..exceptions import LyapskWarning, NumericalError
-from ..nets import Options, recorded_calls
-from ..spectrum import (
-    Position,
-    follow_frame,
-    initial_frame,
-    log_largest_singular_values,
-    mean_growth_to_end,
-)
+from ..nets import recorded_calls
+from ..spectrum import Position, follow_frame, log_largest_singular_values, mean_growth_to_end
 from ._changes import CHANGES, change_of
 from ._perturbation import first_order_changes, sampled_changes
-from ._readings import in_parts, infer, recording_of
+from ._readings import in_parts, infer, joined, recording_of
 from ._sensitivity_result import GROWTHS, InputSensitivity
 from ._source import Source
 
@@ -166,10 +160,10 @@ class InputSensitivityScorer(BaseEstimator):
         return self._analyzed(net, X, y, GROWTHS, first_order=True)
 
     def _analyzed(self, net, X, y, growths, *, first_order):
-        options = self._checked()
-        source = Source(net, self.layer, options)
+        self._check()
+        source = Source(net, self.layer, random_state=self.random_state, device=self.device)
         change = change_of(net, self.output)
-        rng = np.random.default_rng(options.seed)
+        rng = np.random.default_rng(source.options.seed)
         measured = source.over_batches(
             partial(self._of_batch, source, change, rng, first_order),
             X,
@@ -177,19 +171,20 @@ class InputSensitivityScorer(BaseEstimator):
             needs_targets=self.output == "loss",
         )
         recordings, sampled, exact = zip(*measured, strict=True)
-        growths = _growths(source.dynamics, recordings, growths, options)
         sensitivity = InputSensitivity.from_changes(
-            _joined(sampled, axis=1), _joined(exact), growths, self.growth
+            joined(sampled).permute(2, 0, 1).numpy() if self.n_draws else None,
+            joined(exact).numpy() if first_order else None,
+            _growths(source, recordings, growths),
+            self.growth,
         )
         _warn_of_missing(sensitivity.correlation("position"))
         return sensitivity
 
-    def _checked(self):
+    def _check(self):
         check_choice("growth", self.growth, GROWTHS)
         check_choice("output", self.output, ("auto", *CHANGES))
         check_positive("size", self.size, also=", in the units of what reaches the recurrent layer")
         check_count("n_draws", self.n_draws, least=0)
-        return Options.checked(random_state=self.random_state, device=self.device)
 
     def _of_batch(self, source, change, rng, first_order, X, y):
         """What drives the layer, sampled changes and those to first order, NaN after the end."""
@@ -206,27 +201,20 @@ class InputSensitivityScorer(BaseEstimator):
             sampled = sampled_changes(
                 source, change, recording, X, y, draws, verbose=self.verbose
             ).cpu()
-            sampled = sampled.masked_fill(outside, torch.nan).numpy()
+            sampled = sampled.masked_fill(outside, torch.nan).permute(1, 2, 0)
         if first_order:
             exact = self.size**2 * first_order_changes(source, change, X, y).cpu()
-            exact = exact.masked_fill(outside, torch.nan).numpy()
+            exact = exact.masked_fill(outside, torch.nan)
         return recording, sampled, exact
 
 
-def _growths(dynamics, recordings, names, options):
+def _growths(source, recordings, names):
     """By name, the growth that follows each step of each sequence, (n_sequences, n_steps)."""
-    n = dynamics.state_size
-    frame = initial_frame(
-        n,
-        n if "singular_value" in names else 1,
-        seed=options.seed,
-        dtype=options.dtype,
-        device=options.device,
-    )
-    follow = partial(_growths_of, dynamics, frame, names)
+    frame = source.frame(source.dynamics.state_size if "singular_value" in names else 1)
+    follow = partial(_growths_of, source.dynamics, frame, names)
     by_batch = in_parts(follow, recordings, lambda r: r.inputs.shape[1] * frame.numel())
     followed = [part for parts in by_batch for part in parts]
-    return {name: _joined([part[name] for part in followed]) for name in followed[0]}
+    return {name: joined(part[name] for part in followed).numpy() for name in followed[0]}
 
 
 def _growths_of(dynamics, frame, names, recording):
@@ -249,7 +237,8 @@ def _growths_of(dynamics, frame, names, recording):
         identity = torch.eye(R.shape[-1]).to(R)
         following = torch.where(within[..., None, None], R, identity)
         found["singular_value"] = log_largest_singular_values(following).cpu().numpy()
-    return {name: np.where(within.cpu(), values, np.nan) for name, values in found.items()}
+    outside = ~within.cpu()
+    return {name: torch.as_tensor(v).masked_fill(outside, torch.nan) for name, v in found.items()}
 
 
 def _warn_of_missing(correlations):
@@ -261,13 +250,3 @@ def _warn_of_missing(correlations):
             LyapskWarning,
             stacklevel=4,
         )
-
-
-def _joined(parts, axis=0):
-    """Sequences of all parts, padded with NaN to the longest; None where there is nothing."""
-    if parts[0] is None:
-        return None
-    n_steps = max(part.shape[-1] for part in parts)
-    widths = [[(0, 0)] * (part.ndim - 1) + [(0, n_steps - part.shape[-1])] for part in parts]
-    padded = [np.pad(p, w, constant_values=np.nan) for p, w in zip(parts, widths, strict=True)]
-    return np.concatenate(padded, axis)

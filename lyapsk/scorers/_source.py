@@ -1,6 +1,7 @@
 """A net's recurrent layer, and what its data and its loss make of it."""
 
-from ..nets import around, refresh_weights, undisturbed
+from ..nets import Options, around, refresh_weights, undisturbed
+from ..spectrum import initial_frame
 from ..tangent import dynamics_of
 from ._checks import module_and_layer
 from ._readings import autograd_gradient, read
@@ -15,7 +16,10 @@ class Source:
     net : initialised skorch net
     layer : str or None
         Name of the recurrent layer.
-    options : Options
+    random_state : int, RandomState or None
+        Seeds the initial frame.
+    device : str, torch.device or None
+        Where frames are followed.
 
     Attributes
     ----------
@@ -26,14 +30,26 @@ class Source:
         Of one direction, with finite weights.
     dynamics : Stack
         Of ``layer``.
+    options : Options
     """
 
-    def __init__(self, net, layer, options):
+    def __init__(self, net, layer, *, random_state, device):
+        self.options = options = Options.checked(random_state=random_state, device=device)
         self.net = net
         self.module, self.layer = module_and_layer(net, layer)
         with undisturbed(net):
             refresh_weights(self.layer)
             self.dynamics = dynamics_of(self.layer, dtype=options.dtype, device=options.device)
+
+    def frame(self, n_directions):
+        """Initial frame (n_directions, n), by its columns."""
+        return initial_frame(
+            self.dynamics.state_size,
+            n_directions,
+            seed=self.options.seed,
+            dtype=self.options.dtype,
+            device=self.options.device,
+        )
 
     def readings(self, X, y):
         """List the ``Reading`` of each batch of the net's own iterator."""
