@@ -1,0 +1,184 @@
+"""One candidate: made, trained for a while, kept, trained on."""
+
+import pickle
+import time
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from sklearn.base import clone
+from skorch.callbacks import Callback, EpochScoring
+from skorch.helper import predefined_split
+
+from .._files import write_atomically
+from .._random import seeded
+from ..exceptions import FailedNetworkWarning, LyapskWarning, NumericalError
+
+SCORE = "lyapsk_score"
+"""What the history of a candidate's net calls the score, where it is not the loss."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What a network is made from, and where it is kept."""
+
+    params: dict
+    seed: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class Training:
+    """What all candidates share.
+
+    Attributes
+    ----------
+    net : NeuralNet
+        Not initialised.
+    datasets : (Dataset, Dataset)
+        For training and validation.
+    scoring : str, callable or None
+        As for :class:`LyapunovSearchCV`.
+    transformer : LyapunovSpectrumTransformer
+        Fitted; its rows of NaN stand for networks that cannot be read.
+    rungs : tuple of int
+        After the first the spectrum is read again; the last is the end.
+    """
+
+    net: object
+    datasets: tuple
+    scoring: object
+    transformer: object
+    rungs: tuple
+
+
+@dataclass
+class Progress:
+    """How far a candidate is.
+
+    Attributes
+    ----------
+    net : NeuralNet
+        Without its `train_split`, which may hold data; None where the training failed.
+    scores : dict of int to float
+        By epoch; the last is NaN where the training failed.
+    late : ndarray of shape (n_features,) or None
+        Features after the first rung, if the network could be read.
+    seconds : float
+        Spent on training.
+    ended : bool
+        Whether a callback ended the training.
+    error : str
+        Why the training failed, if it did.
+    """
+
+    net: object
+    scores: dict = field(default_factory=dict)
+    late: np.ndarray | None = None
+    seconds: float = 0.0
+    ended: bool = False
+    error: str = ""
+
+    @property
+    def epoch(self):
+        """Epochs done."""
+        return max(self.scores, default=0)
+
+
+def new_net(training, candidate):
+    """The candidate's net, initialised from its seed."""
+    net = clone(training.net)
+    callbacks = list(net.callbacks or [])
+    if training.scoring is not None:
+        # Before any callback that may end the training.
+        scoring = EpochScoring(training.scoring, name=SCORE, lower_is_better=False)
+        callbacks.insert(0, (SCORE, scoring))
+    net.set_params(callbacks=callbacks, train_split=None, verbose=0)
+    net.set_params(**candidate.params)
+    with seeded(candidate.seed, net.device or "cpu"):
+        return net.initialize()
+
+
+def advance(training, candidate, epoch):
+    """Train a candidate up to an epoch, and keep it.
+
+    Returns
+    -------
+    progress : Progress
+        Without its net, which is in the candidate's file.
+    """
+    progress = read(candidate) or Progress(new_net(training, candidate))
+    start = time.perf_counter()
+    try:
+        _train(training, candidate, progress, epoch)
+    except Exception as error:
+        progress.net, progress.error = None, f"{type(error).__name__}: {error}"
+        progress.scores[progress.epoch + 1] = np.nan
+    progress.seconds += time.perf_counter() - start
+    write_atomically(candidate.path, pickle.dumps(progress))
+    progress.net = None
+    return progress
+
+
+def read(candidate):
+    """The progress that was kept; None where there is none, or, with a warning, a damaged one."""
+    if not candidate.path.exists():
+        return None
+    try:
+        return pickle.loads(candidate.path.read_bytes())
+    except Exception as error:
+        warnings.warn(
+            f"{candidate.path} is damaged ({error}): its network is trained again.",
+            LyapskWarning,
+            stacklevel=2,
+        )
+        return None
+
+
+def _train(training, candidate, progress, epoch):
+    """Train to an epoch, or to where a callback ends it; raises what went wrong."""
+    net, (dataset_train, dataset_valid) = progress.net, training.datasets
+    net.train_split = predefined_split(dataset_valid)
+    # A seed for each part: it does not matter how often the training was interrupted.
+    with seeded(candidate.seed + 1 + progress.epoch, net.device or "cpu"):
+        if not progress.epoch:
+            net.notify("on_train_begin", X=dataset_train, y=None)
+        while progress.epoch < epoch and not progress.ended:
+            try:
+                net.fit_loop(dataset_train, None, epochs=1)
+            except KeyboardInterrupt as interrupt:
+                progress.ended = _is_from_callback(interrupt)
+                if not progress.ended:
+                    raise
+            progress.scores[len(net.history)] = _score(net, training.scoring)
+        if progress.ended or epoch == training.rungs[-1]:
+            net.notify("on_train_end", X=dataset_train, y=None)
+    net.train_split = None
+    if epoch == training.rungs[0]:
+        progress.late = _features(training.transformer, net)
+
+
+def _score(net, scoring):
+    if not net.history:
+        raise NumericalError("a callback ended the training before the first epoch")
+    last = net.history[-1]
+    score = -last["valid_loss"] if scoring is None else last[SCORE]
+    if not np.isfinite(score):
+        raise NumericalError(f"the score is {score} after {len(net.history)} epochs")
+    return float(score)
+
+
+def _features(transformer, net):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FailedNetworkWarning)
+        row = transformer.transform([net])[0]
+    return row if np.isfinite(row).all() else None
+
+
+def _is_from_callback(interrupt):
+    """Whether a callback ended the training, as skorch's EarlyStopping does, and not the user."""
+    trace = interrupt.__traceback__
+    while trace.tb_next:
+        trace = trace.tb_next
+    return isinstance(trace.tb_frame.f_locals.get("self"), Callback)

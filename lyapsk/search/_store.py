@@ -1,0 +1,93 @@
+"""Where a search keeps its networks, so that it can go on after it was stopped."""
+
+import json
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import joblib
+import torch
+from skorch.dataset import get_len
+
+from .._files import writable_directory, write_atomically
+from .._version import __version__
+from ..exceptions import InvalidInputError
+
+NAME = "search.json"
+
+
+@contextmanager
+def search_directory(directory, resume, description):
+    """A directory for a search that is described so; a temporary one where none is given.
+
+    Raises
+    ------
+    InvalidInputError
+        If the directory holds another search, or one that may not be resumed.
+    OSError
+        If it cannot be made or written to.
+    """
+    if directory is None:
+        with TemporaryDirectory(prefix="lyapsk-search-") as temporary:
+            yield Path(temporary)
+        return
+    directory = writable_directory("directory", directory)
+    path = directory / NAME
+    if path.exists():
+        _check_resumable(path, resume, description)
+    else:
+        write_atomically(path, json.dumps(description, indent=1, sort_keys=True).encode())
+    yield directory
+
+
+def described(net, settings, seeds, datasets, **others):
+    """What tells one search from another, in values that JSON knows."""
+    return {
+        "lyapsk": __version__,
+        "net": f"{type(net).__qualname__} of {_name(net.module)}",
+        "candidates": [
+            f"{params!r}, seed {seed}" for params, seed in zip(settings, seeds, strict=True)
+        ],
+        "data": [_fingerprint(dataset) for dataset in datasets],
+        **{name: repr(value) for name, value in others.items()},
+    }
+
+
+def _check_resumable(path, resume, description):
+    if not resume:
+        raise InvalidInputError(
+            f"directory: {path.parent} holds a search. To go on with it pass resume=True, which "
+            "unpickles its networks: do so only if you trust these files. Or give another "
+            "directory."
+        )
+    try:
+        found = json.loads(path.read_text())
+    except ValueError:
+        found = {}
+    different = [name for name in description if found.get(name) != description[name]]
+    if different:
+        raise InvalidInputError(
+            f"directory: {path.parent} holds a search that differs from this one in "
+            f"{', '.join(different)}. Give each search a directory of its own."
+        )
+
+
+def _name(module):
+    return getattr(module, "__qualname__", type(module).__qualname__)
+
+
+def _fingerprint(dataset):
+    """Number of rows, and the first and the last of them."""
+    n_rows = get_len(dataset)
+    return [n_rows, *(joblib.hash(_arrays(dataset[i])) for i in (0, n_rows - 1))]
+
+
+def _arrays(item):
+    """Nested tensors as arrays, which say the same wherever they lie in memory."""
+    if torch.is_tensor(item):
+        return item.cpu().numpy()
+    if isinstance(item, list | tuple):
+        return [_arrays(part) for part in item]
+    if isinstance(item, dict):
+        return {name: _arrays(part) for name, part in item.items()}
+    return item
