@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.base import clone
-from skorch.callbacks import Callback, EpochScoring
+from skorch.callbacks import Callback, EpochScoring, LRScheduler
 from skorch.helper import predefined_split
 
 from .._files import write_atomically
@@ -40,8 +40,9 @@ class Training:
         For training and validation.
     scoring : str, callable or None
         As for :class:`LyapunovSearchCV`.
-    transformer : LyapunovSpectrumTransformer
-        Fitted; its rows of NaN stand for networks that cannot be read.
+    transformer : LyapunovSpectrumTransformer or None
+        Fitted, or None where spectra do not matter; its rows of NaN stand for networks that
+        cannot be read.
     rungs : tuple of int
         After the first the spectrum is read again; the last is the end.
     """
@@ -60,7 +61,8 @@ class Progress:
     Attributes
     ----------
     net : NeuralNet
-        Without its `train_split`, which may hold data; None where the training failed.
+        Without its `train_split`, which may hold data; None where the training failed, or not
+        begun.
     scores : dict of int to float
         By epoch; the last is NaN where the training failed.
     late : ndarray of shape (n_features,) or None
@@ -73,7 +75,7 @@ class Progress:
         Why the training failed, if it did.
     """
 
-    net: object
+    net: object = None
     scores: dict = field(default_factory=dict)
     late: np.ndarray | None = None
     seconds: float = 0.0
@@ -108,9 +110,10 @@ def advance(training, candidate, epoch):
     progress : Progress
         Without its net, which is in the candidate's file.
     """
-    progress = read(candidate) or Progress(new_net(training, candidate))
+    progress = read(candidate) or Progress()
     start = time.perf_counter()
     try:
+        progress.net = progress.net or new_net(training, candidate)
         _train(training, candidate, progress, epoch)
     except Exception as error:
         progress.net, progress.error = None, f"{type(error).__name__}: {error}"
@@ -140,6 +143,7 @@ def _train(training, candidate, progress, epoch):
     """Train to an epoch, or to where a callback ends it; raises what went wrong."""
     net, (dataset_train, dataset_valid) = progress.net, training.datasets
     net.train_split = predefined_split(dataset_valid)
+    _link_schedules(net)
     # A seed for each part: it does not matter how often the training was interrupted.
     with seeded(candidate.seed + 1 + progress.epoch, net.device or "cpu"):
         if not progress.epoch:
@@ -155,8 +159,15 @@ def _train(training, candidate, progress, epoch):
         if progress.ended or epoch == training.rungs[-1]:
             net.notify("on_train_end", X=dataset_train, y=None)
     net.train_split = None
-    if epoch == training.rungs[0]:
+    if training.transformer is not None and epoch == training.rungs[0]:
         progress.late = _features(training.transformer, net)
+
+
+def _link_schedules(net):
+    """Let learning-rate schedules act on the net's optimizer, not on a copy pickled with them."""
+    for _, callback in net.callbacks_:
+        if isinstance(callback, LRScheduler) and callback.lr_scheduler_ is not None:
+            callback.lr_scheduler_.optimizer = net.optimizer_
 
 
 def _score(net, scoring):

@@ -10,7 +10,10 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.model_selection import ParameterSampler
 
 from .._random import seeded
-from ..exceptions import InvalidInputError
+from ..exceptions import InvalidInputError, LyapskError
+
+N_TRIED = 3
+"""Networks that may fail before the fault is looked for in what all of them share."""
 
 DECADE = 10
 """Positive numbers that spread further than this are compared by their logarithms."""
@@ -37,14 +40,47 @@ def check_names(net, params):
             "the search decides: give the net itself the largest max_epochs instead."
         )
     try:
-        with seeded(0):
-            clone(net).set_params(**params).initialize()
+        made(net, params)
     except Exception as error:
         if not any(word in str(error) for word in ("unexpected", "Invalid parameter")):
             return  # The fault of a value, and so of one candidate.
         raise InvalidInputError(
             f"param_distributions: got {sorted(params)}, not all of which the net has: {error}"
         ) from error
+
+
+def check_readable(net, settings, transformer):
+    """Refuse what keeps the spectrum of every net from being read; fits the transformer.
+
+    Raises
+    ------
+    LyapskError
+        If none of the nets can be made, or none of the first that can be made can be read.
+    """
+    n_tried, error = 0, None
+    for params in settings:
+        try:
+            nets = [made(net, params)]
+        except Exception as failure:
+            error = failure
+            continue
+        try:
+            transformer.fit_transform(nets)
+            return
+        except LyapskError as failure:
+            error, n_tried = failure, n_tried + 1
+            if n_tried == N_TRIED:
+                raise
+    raise InvalidInputError(
+        f"param_distributions: none of {len(settings)} candidates can be made and read; the last "
+        f"fails with {type(error).__name__}: {error}"
+    ) from error
+
+
+def made(net, params):
+    """The net with some parameters, initialised."""
+    with seeded(0):
+        return clone(net).set_params(**params).initialize()
 
 
 def in_numbers(settings):

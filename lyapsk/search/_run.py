@@ -33,17 +33,21 @@ class Log:
             raise NumericalError(f"candidate {i}: {cause}")
         self.failures[i] = cause
 
+    def check_some_left(self):
+        """Raise where everything failed."""
+        if len(self.failures) == len(self.seconds):
+            raise NumericalError(self._summary())
+
     def tell(self):
-        """Warn of what failed; raise where everything did."""
-        if not self.failures:
-            return
+        """Warn of what failed."""
+        if self.failures:
+            message = f"{self._summary()} They count as the worst; see failures_."
+            warnings.warn(message, FailedNetworkWarning, stacklevel=5)
+
+    def _summary(self):
         i, cause = next(iter(self.failures.items()))
         n_failed, n_candidates = len(self.failures), len(self.seconds)
-        message = f"{n_failed} of {n_candidates} candidates failed; candidate {i}: {cause}."
-        if n_failed == n_candidates:
-            raise NumericalError(message)
-        message += " They count as the worst; see failures_."
-        warnings.warn(message, FailedNetworkWarning, stacklevel=4)
+        return f"{n_failed} of {n_candidates} candidates failed; candidate {i}: {cause}."
 
 
 def untrained_spectra(training, candidates, log, verbose):

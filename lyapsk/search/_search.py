@@ -19,7 +19,7 @@ from .._checks import refusal
 from ..exceptions import InvalidInputError, InvalidTypeError, LyapskWarning, NumericalError
 from ..transformers import LyapunovSpectrumTransformer
 from ._candidate import Candidate, Training, read
-from ._params import check_names, draw, in_numbers
+from ._params import check_names, check_readable, draw, in_numbers
 from ._race import Race
 from ._results import results_table
 from ._run import Log, recall, train, untrained_spectra
@@ -234,7 +234,7 @@ class LyapunovSearchCV(MetaEstimatorMixin, BaseEstimator):
         settings = draw(self.param_distributions, self.n_candidates, rng)
         check_names(self.net, settings[0])
         seeds = [int(seed) for seed in rng.randint(LARGEST_SEED, size=len(settings))]
-        training = self._training(X, y)
+        training = self._training(X, y, settings)
         description = described(
             self.net, settings, seeds, training.datasets, rungs=training.rungs, scoring=self.scoring
         )
@@ -305,6 +305,8 @@ class LyapunovSearchCV(MetaEstimatorMixin, BaseEstimator):
             raise refusal("features", self.features, "'spectrum', 'params' or both, in a sequence")
         if self.n_first > self.n_candidates:
             raise refusal("n_first", self.n_first, f"at most n_candidates={self.n_candidates}")
+        if self.scoring is not None:
+            check_scoring(net, scoring=self.scoring)
         self._check_budget()
         self._check_picklable()
 
@@ -320,14 +322,15 @@ class LyapunovSearchCV(MetaEstimatorMixin, BaseEstimator):
             )
 
     def _check_picklable(self):
-        try:
-            pickle.dumps(self.net)
-        except Exception as error:
-            raise InvalidInputError(
-                f"net: it cannot be pickled: {error}. Networks are kept on disk while they wait: "
-                "define module, callbacks and the like at the top level of a file, and use no "
-                "lambda."
-            ) from error
+        for name in ("net", "scoring"):
+            try:
+                pickle.dumps(getattr(self, name))
+            except Exception as error:
+                raise InvalidInputError(
+                    f"{name}: it cannot be pickled: {error}. Networks are kept on disk while they "
+                    "wait: define modules, callbacks and functions at the top level of a file, "
+                    "and use no lambda."
+                ) from error
 
     def _rungs(self):
         """Epochs after which training pauses."""
@@ -336,12 +339,13 @@ class LyapunovSearchCV(MetaEstimatorMixin, BaseEstimator):
             rungs.insert(0, max(1, rungs[0] // self.factor))
         return tuple(rungs)
 
-    def _training(self, X, y):
-        net = clone(self.net).initialize()
-        transformer = LyapunovSpectrumTransformer(
-            self.sequences, layer=self.layer, error_score=np.nan
-        ).fit([net])
-        datasets = net.get_split_datasets(X, y)
+    def _training(self, X, y, settings):
+        transformer = None
+        if "spectrum" in self.features:
+            transformer = LyapunovSpectrumTransformer(self.sequences, layer=self.layer)
+            check_readable(self.net, settings, transformer)
+            transformer.set_params(error_score=np.nan)
+        datasets = clone(self.net).get_split_datasets(X, y)
         return Training(self.net, datasets, self.scoring, transformer, self._rungs())
 
     # The race and after
@@ -349,6 +353,7 @@ class LyapunovSearchCV(MetaEstimatorMixin, BaseEstimator):
     def _search(self, training, candidates, rng):
         log = Log(len(candidates), strict=self.error_score == "raise")
         features = self._features(training, candidates, log)
+        log.check_some_left()
         race = Race(features, training.rungs, self.n_first, self.n_epochs_budget, rng)
         for i in log.failures:
             race.exclude(i)
@@ -364,6 +369,7 @@ class LyapunovSearchCV(MetaEstimatorMixin, BaseEstimator):
                 LyapskWarning,
                 stacklevel=3,
             )
+        log.check_some_left()
         log.tell()
         self._report(race, [candidate.params for candidate in candidates], log)
 
