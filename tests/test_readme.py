@@ -9,7 +9,7 @@ import pytest
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-PRINTED = ["8 of 8 exponents", "32 of 32 directions carry 1 of the gradient"]
+PRINTED = ["8 of 8 exponents", "32 of 32 directions carry 1 of the gradient", "hidden_size"]
 
 
 @pytest.mark.parametrize(("example", "printed"), list(zip(EXAMPLES, PRINTED, strict=True)))
