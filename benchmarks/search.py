@@ -38,7 +38,7 @@ N_NETWORKS, N_CANDIDATES, N_TOP = 150, 100, 5
 MAX_EPOCHS = 12
 RUNGS = (1, 4, 12)
 N_FIRST = 10
-HORIZON = 240
+HORIZON = 120
 RANDOM = round((N_CANDIDATES + 1) / (N_TOP + 1) * MAX_EPOCHS)
 """Epochs that random search takes on average."""
 REAL, N_REAL = "digits_by_rows", 3
