@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
+from scipy.spatial.distance import cdist
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 
@@ -102,12 +103,13 @@ class Forecaster:
         -------
         forecast : Forecast
         """
-        scores, times = np.asarray(scores, dtype=float), np.log(epochs)
+        candidates, times = np.asarray(candidates), np.log(epochs)
+        scores = np.asarray(scores, dtype=float)
         normal = ndtri((rankdata(scores) - 0.5) / len(scores))
         gaps, to_last = np.abs(np.subtract.outer(times, times)), np.abs(np.log(last_epoch) - times)
         fits = [
             (_fit(_over_epochs(alike[candidates], gaps, memory), normal), alike, memory)
-            for alike, memory in self._kernels(np.asarray(candidates), late)
+            for alike, memory in self._kernels(candidates, late)
         ]
         fit, alike, memory = max(fits, key=lambda each: each[0].likelihood)
         mean, std = fit.predict(_over_epochs(alike, to_last, memory))
@@ -133,8 +135,7 @@ class Forecaster:
 
 def distances(X):
     """Distances between rows (n, n), in units of their median; NaN for rows of NaN."""
-    squares = np.square(X).sum(axis=1)
-    apart = np.sqrt(np.maximum(np.add.outer(squares, squares) - 2 * X @ X.T, 0))
+    apart = cdist(X, X)  # Equal rows are 0 apart, exactly: they must not weigh on the median.
     known = apart[apart > 0]
     return apart / np.median(known) if len(known) else apart
 

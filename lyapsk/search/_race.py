@@ -99,8 +99,10 @@ class Race:
         forecast : Forecast
             Of all candidates.
         """
-        candidates, epochs = np.transpose(list(self.scores))
-        scores = np.array(list(self.scores.values()))
+        # In one order, so that rounding does not depend on which came first.
+        keys = sorted(self.scores)
+        candidates, epochs = np.transpose(keys)
+        scores = np.array([self.scores[key] for key in keys], dtype=float)
         worst = np.nanmin(scores, initial=np.inf)
         scores = np.where(np.isnan(scores), worst if np.isfinite(worst) else 0, scores)
         return self.forecaster(candidates, epochs, scores, self.rungs[-1], self._late_features())
@@ -113,13 +115,18 @@ class Race:
         list of (int, int)
             Empty when the budget is spent.
         """
-        todo = [i for i in self.first if self.open[i] and not self.epochs[i]][:n_at_once]
-        if todo:
-            return [(i, int(self.rungs[0])) for i in todo]
-        spent, promise = self.epochs.sum(), self._promise()
+        spent, todo = self.epochs.sum(), []
         next_rungs = self.rungs[np.searchsorted(self.rungs[:-1], self.epochs, side="right")]
         # Until one has finished, none is trained that could not be finished.
         needed = (next_rungs if self.finished.any() else self.rungs[-1]) - self.epochs
+        for i in self.first:
+            waits = self.open[i] and not self.epochs[i]
+            if waits and len(todo) < n_at_once and spent + needed[i] <= self.budget:
+                todo.append((i, int(next_rungs[i])))
+                spent += next_rungs[i]
+        if todo:
+            return todo
+        promise = self._promise()
         while len(todo) < n_at_once:
             possible = self.open & (spent + needed <= self.budget)
             if not possible.any():
