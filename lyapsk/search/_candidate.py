@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.base import clone
-from skorch.callbacks import Callback, EpochScoring, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
 from skorch.helper import predefined_split
+from skorch.utils import data_from_dataset, is_skorch_dataset
 
 from .._files import write_atomically
 from .._random import seeded
@@ -73,6 +74,8 @@ class Progress:
         Whether a callback ended the training.
     error : str
         Why the training failed, if it did.
+    best_weights : list of dict
+        Weights that callbacks may go back to, which they do not pickle themselves.
     """
 
     net: object = None
@@ -81,6 +84,7 @@ class Progress:
     seconds: float = 0.0
     ended: bool = False
     error: str = ""
+    best_weights: list = field(default_factory=list)
 
     @property
     def epoch(self):
@@ -90,14 +94,13 @@ class Progress:
 
 def new_net(training, candidate):
     """The candidate's net, initialised from its seed."""
-    net = clone(training.net)
+    net = clone(training.net).set_params(**candidate.params)
     callbacks = list(net.callbacks or [])
     if training.scoring is not None:
         # Before any callback that may end the training.
         scoring = EpochScoring(training.scoring, name=SCORE, lower_is_better=False)
         callbacks.insert(0, (SCORE, scoring))
     net.set_params(callbacks=callbacks, train_split=None, verbose=0)
-    net.set_params(**candidate.params)
     with seeded(candidate.seed, net.device or "cpu"):
         return net.initialize()
 
@@ -144,10 +147,12 @@ def _train(training, candidate, progress, epoch):
     net, (dataset_train, dataset_valid) = progress.net, training.datasets
     net.train_split = predefined_split(dataset_valid)
     _link_schedules(net)
+    for callback, weights in zip(_going_back(net), progress.best_weights, strict=False):
+        callback.best_model_weights_ = weights
     # A seed for each part: it does not matter how often the training was interrupted.
     with seeded(candidate.seed + 1 + progress.epoch, net.device or "cpu"):
         if not progress.epoch:
-            net.notify("on_train_begin", X=dataset_train, y=None)
+            net.notify("on_train_begin", **_plain(dataset_train))
         while progress.epoch < epoch and not progress.ended:
             try:
                 net.fit_loop(dataset_train, None, epochs=1)
@@ -155,10 +160,12 @@ def _train(training, candidate, progress, epoch):
                 progress.ended = _is_from_callback(interrupt)
                 if not progress.ended:
                     raise
-            progress.scores[len(net.history)] = _score(net, training.scoring)
+            progress.scores[len(net.history)] = _score(net, training.scoring, len(net.history))
         if progress.ended or epoch == training.rungs[-1]:
-            net.notify("on_train_end", X=dataset_train, y=None)
+            net.notify("on_train_end", **_plain(dataset_train))
+            progress.scores[progress.epoch] = _score(net, training.scoring, _kept_epoch(net))
     net.train_split = None
+    progress.best_weights = [callback.best_model_weights_ for callback in _going_back(net)]
     if training.transformer is not None and epoch == training.rungs[0]:
         progress.late = _features(training.transformer, net)
 
@@ -170,13 +177,31 @@ def _link_schedules(net):
             callback.lr_scheduler_.optimizer = net.optimizer_
 
 
-def _score(net, scoring):
+def _plain(dataset):
+    """X and y as callbacks know them from a fit to arrays; other datasets as they are."""
+    X, y = data_from_dataset(dataset) if is_skorch_dataset(dataset) else (dataset, None)
+    return {"X": X, "y": y}
+
+
+def _kept_epoch(net):
+    """The epoch whose weights the net has at the end."""
+    best = [callback.best_epoch_ for callback in _going_back(net)]
+    return best[-1] if best else len(net.history)
+
+
+def _going_back(net):
+    """Callbacks that go back to the weights of the best epoch at the end."""
+    callbacks = [callback for _, callback in net.callbacks_]
+    return [c for c in callbacks if isinstance(c, EarlyStopping) and c.load_best]
+
+
+def _score(net, scoring, epoch):
     if not net.history:
         raise NumericalError("a callback ended the training before the first epoch")
-    last = net.history[-1]
-    score = -last["valid_loss"] if scoring is None else last[SCORE]
+    row = net.history[epoch - 1]
+    score = -row["valid_loss"] if scoring is None else row[SCORE]
     if not np.isfinite(score):
-        raise NumericalError(f"the score is {score} after {len(net.history)} epochs")
+        raise NumericalError(f"the score is {score} after {epoch} epochs")
     return float(score)
 
 

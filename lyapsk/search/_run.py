@@ -47,7 +47,9 @@ class Log:
     def _summary(self):
         i, cause = next(iter(self.failures.items()))
         n_failed, n_candidates = len(self.failures), len(self.seconds)
-        return f"{n_failed} of {n_candidates} candidates failed; candidate {i}: {cause}."
+        return (
+            f"{n_failed} of {n_candidates} candidates failed; candidate {i}: {cause.rstrip('.')}."
+        )
 
 
 def untrained_spectra(training, candidates, log, verbose):

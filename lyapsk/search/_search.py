@@ -13,9 +13,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNet
+from skorch.callbacks import Checkpoint
 from skorch.scoring import loss_scoring
+from torch import nn
 
-from .._checks import refusal
+from .._checks import is_count, refusal
 from ..exceptions import InvalidInputError, InvalidTypeError, LyapskWarning, NumericalError
 from ..transformers import LyapunovSpectrumTransformer
 from ._candidate import Candidate, Training, read
@@ -86,8 +88,8 @@ class LyapunovSearchCV(MetaEstimatorMixin, BaseEstimator):
         Where networks are kept as they are trained, so that a search that was stopped can go on,
         or spend a larger budget. By default a temporary one.
     resume : bool, default=False
-        Whether `directory` may hold this search already. This unpickles its networks: trust its
-        files.
+        Whether `directory` may hold this search already, drawn from the same int as
+        `random_state`. This unpickles its networks: trust its files.
     error_score : "raise" or float, default=nan
         Score in ``cv_results_`` of networks that fail: they count as the worst, and the others go
         on.
@@ -115,7 +117,8 @@ class LyapunovSearchCV(MetaEstimatorMixin, BaseEstimator):
     n_epochs_ : int
         Epochs that were spent.
     features_ : ndarray of shape (n_candidates, n_features)
-        Of the spectra before training; NaN where a network failed.
+        Of the spectra before training; NaN where a network failed. Only with "spectrum" among
+        `features`.
     failures_ : list of (int, str)
         Candidate and cause.
     n_splits_ : int
@@ -232,7 +235,9 @@ class LyapunovSearchCV(MetaEstimatorMixin, BaseEstimator):
         self._check()
         rng = check_random_state(self.random_state)
         settings = draw(self.param_distributions, self.n_candidates, rng)
-        check_names(self.net, settings[0])
+        # One of each set of names.
+        for params in {frozenset(params): params for params in settings}.values():
+            check_names(self.net, params)
         seeds = [int(seed) for seed in rng.randint(LARGEST_SEED, size=len(settings))]
         training = self._training(X, y, settings)
         description = described(
@@ -284,6 +289,17 @@ class LyapunovSearchCV(MetaEstimatorMixin, BaseEstimator):
         return self.best_estimator_.classes_
 
     def _check(self):
+        self._check_net()
+        if not len(self.features) or not set(self.features) <= set(FEATURES):
+            raise refusal("features", self.features, "'spectrum', 'params' or both, in a sequence")
+        if self.n_first > self.n_candidates:
+            raise refusal("n_first", self.n_first, f"at most n_candidates={self.n_candidates}")
+        if self.scoring is not None:
+            check_scoring(self.net, scoring=self.scoring)
+        self._check_budget()
+        self._check_picklable()
+
+    def _check_net(self):
         net = self.net
         if not isinstance(net, NeuralNet):
             raise InvalidTypeError(
@@ -296,19 +312,30 @@ class LyapunovSearchCV(MetaEstimatorMixin, BaseEstimator):
                 "networks on. Give it one, such as skorch.dataset.ValidSplit(5), or "
                 "skorch.helper.predefined_split(dataset) for validation data of your own."
             )
-        if isinstance(net.callbacks, str):
+        if not is_count(net.max_epochs):
+            raise refusal("net: its max_epochs", net.max_epochs, "a whole number of at least 1")
+        made_already = isinstance(net.module, nn.Module) and not net.get_params_for("module")
+        if made_already and not self.param_distributions:
             raise InvalidInputError(
-                f"net: its callbacks are {net.callbacks!r}, so that it keeps no record of its "
+                "net: its module is an instance, whose weights all candidates would share, and "
+                "param_distributions is empty. Give the net the module's class."
+            )
+        self._check_callbacks()
+
+    def _check_callbacks(self):
+        callbacks = self.net.callbacks
+        if isinstance(callbacks, str):
+            raise InvalidInputError(
+                f"net: its callbacks are {callbacks!r}, so that it keeps no record of its "
                 "scores. Give it a list of callbacks, or None."
             )
-        if not len(self.features) or not set(self.features) <= set(FEATURES):
-            raise refusal("features", self.features, "'spectrum', 'params' or both, in a sequence")
-        if self.n_first > self.n_candidates:
-            raise refusal("n_first", self.n_first, f"at most n_candidates={self.n_candidates}")
-        if self.scoring is not None:
-            check_scoring(net, scoring=self.scoring)
-        self._check_budget()
-        self._check_picklable()
+        for item in callbacks or []:
+            callback = item[1] if isinstance(item, tuple | list) else item
+            if isinstance(callback, Checkpoint) and callback.load_best:
+                raise InvalidInputError(
+                    "net: its Checkpoint has load_best=True, and would load what another network "
+                    "wrote to the same file. Take skorch.callbacks.EarlyStopping(load_best=True)."
+                )
 
     def _check_budget(self):
         rungs = self._rungs()
@@ -322,7 +349,7 @@ class LyapunovSearchCV(MetaEstimatorMixin, BaseEstimator):
             )
 
     def _check_picklable(self):
-        for name in ("net", "scoring"):
+        for name in ("net", "param_distributions", "scoring"):
             try:
                 pickle.dumps(getattr(self, name))
             except Exception as error:
@@ -345,7 +372,9 @@ class LyapunovSearchCV(MetaEstimatorMixin, BaseEstimator):
             transformer = LyapunovSpectrumTransformer(self.sequences, layer=self.layer)
             check_readable(self.net, settings, transformer)
             transformer.set_params(error_score=np.nan)
-        datasets = clone(self.net).get_split_datasets(X, y)
+        net = clone(self.net)
+        net.check_data(X, y)
+        datasets = net.get_split_datasets(X, y)
         return Training(self.net, datasets, self.scoring, transformer, self._rungs())
 
     # The race and after
@@ -367,7 +396,7 @@ class LyapunovSearchCV(MetaEstimatorMixin, BaseEstimator):
                 f"LyapunovSearchCV: interrupted after {race.epochs.sum()} of "
                 f"{self.n_epochs_budget} epochs: the results are those so far.",
                 LyapskWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         log.check_some_left()
         log.tell()

@@ -1,6 +1,7 @@
 """Where a search keeps its networks, so that it can go on after it was stopped."""
 
 import json
+import re
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +15,9 @@ from .._version import __version__
 from ..exceptions import InvalidInputError
 
 NAME = "search.json"
+
+NOT_TOLD = {"callbacks", "train_split", "verbose", "_params_to_validate"}
+"""What a net's `get_params` holds that may change, or is told elsewhere."""
 
 
 @contextmanager
@@ -42,14 +46,15 @@ def search_directory(directory, resume, description):
 
 def described(net, settings, seeds, datasets, **others):
     """What tells one search from another, in values that JSON knows."""
+    own = [item for item in net.get_params(deep=False).items() if item[0] not in NOT_TOLD]
     return {
         "lyapsk": __version__,
-        "net": f"{type(net).__qualname__} of {_name(net.module)}",
+        "net": [type(net).__qualname__, *(f"{name}={_told(value)}" for name, value in own)],
         "candidates": [
-            f"{params!r}, seed {seed}" for params, seed in zip(settings, seeds, strict=True)
+            f"{_told(params)}, seed {seed}" for params, seed in zip(settings, seeds, strict=True)
         ],
         "data": [_fingerprint(dataset) for dataset in datasets],
-        **{name: repr(value) for name, value in others.items()},
+        **{name: _told(value) for name, value in others.items()},
     }
 
 
@@ -72,8 +77,11 @@ def _check_resumable(path, resume, description):
         )
 
 
-def _name(module):
-    return getattr(module, "__qualname__", type(module).__qualname__)
+def _told(value):
+    """A value's text without the addresses of functions and objects, new in each process."""
+    if isinstance(value, type):
+        return value.__qualname__
+    return re.sub(r" at 0x[0-9A-Fa-f]+", "", repr(value))
 
 
 def _fingerprint(dataset):

@@ -10,7 +10,14 @@ import torch
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import accuracy_score
 from skorch import NeuralNet, NeuralNetClassifier, NeuralNetRegressor
-from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+from skorch.callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochScoring,
+    GradientNormClipping,
+    LRScheduler,
+)
 from skorch.dataset import Dataset, ValidSplit
 from skorch.helper import predefined_split
 from torch import nn
@@ -24,6 +31,7 @@ from lyapsk.exceptions import (
     NumericalError,
 )
 from lyapsk.search import LyapunovSearchCV
+from lyapsk.search._run import Log
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 6, 2)).astype("float32")
@@ -264,6 +272,13 @@ def test_nothing_but_failures_is_an_error():
         fit(distributions={"module__hidden_size": [-1]}, features=["params"], n_first=8)
 
 
+def test_causes_are_told_with_one_full_stop():
+    log = Log(1, strict=False)
+    log.fail(0, "It broke.")
+    with pytest.raises(NumericalError, match=r"It broke\.$"):
+        log.check_some_left()
+
+
 def test_callbacks_may_end_a_training():
     stopping = EarlyStopping(monitor="valid_loss", patience=1, threshold=10.0, sink=str)
     search = fit(make_net(max_epochs=9, callbacks=[stopping]), n_epochs_budget=30)
@@ -271,10 +286,40 @@ def test_callbacks_may_end_a_training():
     assert len(search.best_estimator_.history) == 2
 
 
+def test_the_score_is_that_of_the_weights_that_a_callback_went_back_to():
+    # Nothing improves on the first epoch by so much.
+    stopping = EarlyStopping(patience=1, threshold=10.0, load_best=True, sink=str)
+    search = fit(make_net(callbacks=[stopping]))
+    first, last = search.best_estimator_.history[:, "valid_loss"]
+    assert first != pytest.approx(last, rel=1e-3)
+    assert search.best_score_ == -first
+    assert search.score(X_VALID, Y_VALID) == pytest.approx(-first, rel=1e-5)
+
+
+def test_callbacks_know_the_data_as_in_a_plain_fit():
+    scoring = EpochScoring("accuracy", name="own", use_caching=False, lower_is_better=False)
+    split = ValidSplit(2, stratified=True)
+    search = fit(make_net(callbacks=[scoring], train_split=split), n_epochs_budget=6)
+    history = search.best_estimator_.history
+    assert history[:, "own"] == history[:, "valid_acc"]
+
+
+def test_callbacks_can_be_searched_with_any_scoring():
+    clipping = ("clip", GradientNormClipping(0.1))
+    for distributions in (
+        {"callbacks": [None, [clipping]]},
+        {"callbacks__clip__gradient_clip_value": [0.1, 1.0]},
+        {"callbacks__clip": [None, GradientNormClipping(1.0)]},
+    ):
+        search = fit(make_net(callbacks=[clipping]), distributions, scoring="accuracy")
+        assert not search.failures_
+
+
 def test_an_interruption_keeps_what_was_trained():
     Interrupt.epochs = 0
-    with pytest.warns(LyapskWarning, match="interrupted after 9 of 20 epochs"):
+    with pytest.warns(LyapskWarning, match="interrupted after 9 of 20 epochs") as caught:
         search = fit(make_net(callbacks=[Interrupt()]))
+    assert caught[0].filename == __file__
     assert search.n_epochs_ == 9
     assert len(search.best_estimator_.history) == 4
 
@@ -309,6 +354,19 @@ t.fit(t.make_net(callbacks=[t.Kill()]), directory={str(tmp_path)!r})
     assert_same(resumed, search)
 
 
+def test_a_search_is_the_same_in_another_process(tmp_path):
+    """Neither addresses nor the order of sets may be part of its description."""
+    distributions = {"module__scale": [0.5, 1.0], "criterion": [nn.NLLLoss, torch.tanh]}
+    net = make_net(module__n_outputs=2, optimizer__momentum=0.5)
+    with pytest.warns(FailedNetworkWarning, match="tanh"):
+        fit(net, distributions, scoring=smallness, directory=tmp_path)
+    description = (tmp_path / "search.json").read_text()
+    assert "smallness" in description
+    assert "tanh" in description
+    assert "0x" not in description
+    assert "_params_to_validate" not in description
+
+
 def test_a_damaged_network_is_trained_again(search, tmp_path):
     fit(directory=tmp_path, n_epochs_budget=9)
     next(tmp_path.glob("*.pickle")).write_bytes(b"damaged")
@@ -329,6 +387,7 @@ def test_files_are_not_unpickled_unless_asked_for(tmp_path):
         ({"scoring": "accuracy"}, "scoring"),
         ({"factor": 2}, "rungs"),
         ({"net": make_net(cls=NeuralNet)}, "net"),
+        ({"net": make_net(lr=0.2)}, "net"),
         ({"net": make_net(train_split=ValidSplit(2))}, "data"),
     ],
 )
@@ -375,6 +434,18 @@ def test_it_is_an_estimator_like_others(search):
         ({"net": Classifier()}, InvalidTypeError, "net: got Classifier"),
         ({"net": make_net(train_split=None)}, InvalidInputError, "train_split is None.*ValidSplit"),
         ({"net": make_net(callbacks="disable")}, InvalidInputError, "callbacks are 'disable'"),
+        ({"net": make_net(max_epochs=0)}, InvalidInputError, "max_epochs: got 0"),
+        ({"net": make_net(max_epochs=4.0)}, InvalidInputError, "max_epochs: got 4.0"),
+        (
+            {"net": make_net(callbacks=[("keep", Checkpoint(load_best=True))])},
+            InvalidInputError,
+            r"Checkpoint has load_best=True.*EarlyStopping\(load_best=True\)",
+        ),
+        (
+            {"net": make_net(module=Classifier()), "distributions": {}},
+            InvalidInputError,
+            "module is an instance",
+        ),
         ({"net": make_net(module=lambda: None)}, InvalidInputError, "cannot be pickled"),
         ({"scoring": lambda net, X, y: 0.0}, InvalidInputError, "scoring: it cannot be pickled"),
         ({"n_epochs_budget": 5}, InvalidInputError, "n_epochs_budget: got 5.*that makes 6"),
@@ -383,6 +454,12 @@ def test_it_is_an_estimator_like_others(search):
         ({"features": []}, InvalidInputError, "features: got"),
         ({"features": ["params"], "distributions": {}}, InvalidInputError, "Add 'spectrum'"),
         ({"distributions": {"module__hiden_size": [2]}}, InvalidInputError, "module__hiden_size"),
+        ({"distributions": [SIZES, {"hiden": [2]}]}, InvalidInputError, "'hiden'"),
+        (
+            {"distributions": {"criterion": [lambda: None]}},
+            InvalidInputError,
+            "param_distributions: it cannot be pickled",
+        ),
         ({"distributions": {"rate": [2]}}, InvalidInputError, "'rate'"),
         ({"distributions": {"max_epochs": [2]}}, InvalidInputError, "max_epochs"),
         ({"n_candidates": 1}, ValueError, "n_candidates"),
@@ -394,6 +471,12 @@ def test_refuses_at_the_start(settings, error, said, monkeypatch):
     monkeypatch.setattr(NeuralNet, "fit_loop", None)
     with pytest.raises(error, match=said):
         fit(**settings)
+
+
+def test_data_are_checked_before_anything_is_trained(monkeypatch):
+    monkeypatch.setattr(NeuralNet, "fit_loop", None)
+    with pytest.raises(ValueError, match="No y-values are given"):
+        make_search().fit(X)
 
 
 def test_sequences_are_checked_before_anything_is_trained(monkeypatch):
