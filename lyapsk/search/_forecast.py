@@ -158,8 +158,8 @@ class _Fit:
 
 def _fit(covariance, normal):
     n = len(normal)
-    factor = cho_factor(covariance + NOISE * np.eye(n), lower=True)
-    weights = cho_solve(factor, normal)
+    factor = cho_factor(covariance + NOISE * np.eye(n), lower=True, check_finite=False)
+    weights = cho_solve(factor, normal, check_finite=False)
     variance = max(normal @ weights / n, TINY)
     likelihood = -n / 2 * np.log(variance) - np.log(np.diag(factor[0])).sum()
     return _Fit(likelihood, factor, weights, variance)

@@ -12,6 +12,14 @@ from sklearn.model_selection import ParameterSampler
 from .._random import seeded
 from ..exceptions import InvalidInputError, LyapskError
 
+DECIDED = {
+    "max_epochs": "How long each network is trained is what the search decides: give the net "
+    "itself the largest max_epochs instead.",
+    "train_split": "All networks are scored on the same data: give the net itself a train_split.",
+    "verbose": "Candidates are trained in silence: set verbose of the search.",
+}
+"""Parameters of nets that are not for candidates to vary, and what to do."""
+
 N_TRIED = 3
 """Networks that may fail before the fault is looked for in what all of them share."""
 
@@ -34,15 +42,14 @@ def check_names(net, params):
     ------
     InvalidInputError
     """
-    if "max_epochs" in params:
-        raise InvalidInputError(
-            "param_distributions: names 'max_epochs'. How long each network is trained is what "
-            "the search decides: give the net itself the largest max_epochs instead."
-        )
+    for name, remedy in DECIDED.items():
+        if name in params:
+            raise InvalidInputError(f"param_distributions: names {name!r}. {remedy}")
     try:
         made(net, params)
     except Exception as error:
-        if not any(word in str(error) for word in ("unexpected", "Invalid parameter")):
+        lacking = isinstance(error, TypeError) and "unexpected" in str(error)
+        if not (lacking or "Invalid parameter" in str(error)):
             return  # The fault of a value, and so of one candidate.
         raise InvalidInputError(
             f"param_distributions: got {sorted(params)}, not all of which the net has: {error}"

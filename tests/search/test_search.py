@@ -426,6 +426,7 @@ def test_it_is_an_estimator_like_others(search):
     slim = fit(refit=False)
     assert slim.best_params_ == search.best_params_
     assert not hasattr(slim, "best_estimator_")
+    assert not hasattr(copy.set_params(refit=False).fit(X[:40], Y[:40]), "best_estimator_")
 
 
 @pytest.mark.parametrize(
@@ -462,6 +463,8 @@ def test_it_is_an_estimator_like_others(search):
         ),
         ({"distributions": {"rate": [2]}}, InvalidInputError, "'rate'"),
         ({"distributions": {"max_epochs": [2]}}, InvalidInputError, "max_epochs"),
+        ({"distributions": {"train_split": [None]}}, InvalidInputError, "scored on the same data"),
+        ({"distributions": {"verbose": [1]}}, InvalidInputError, "set verbose of the search"),
         ({"n_candidates": 1}, ValueError, "n_candidates"),
         ({"scoring": "accuracies"}, ValueError, "accuracies"),
         ({"layer": "gru"}, ValueError, "layer"),
