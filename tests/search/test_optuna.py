@@ -13,7 +13,7 @@ from sklearn.base import clone
 
 from lyapsk import LyapunovSpectrumTransformer
 from lyapsk.exceptions import FailedNetworkWarning, InvalidInputError, InvalidTypeError
-from lyapsk.search import LyapunovPruner, LyapunovSampler, OptunaSpectra
+from lyapsk.search import LyapunovPruner, LyapunovSampler, OptunaSpectra, _optuna_trials
 from lyapsk.search._optuna_trials import FEATURES, Told
 from lyapsk.tasks import digits_by_rows
 
@@ -134,6 +134,13 @@ def test_chances_are_those_of_the_forecast():
     assert 0.01 < expected < 0.49
     assert judged(study, 0.0, [0.42], probability=1 - expected - 0.001)
     assert not judged(study, 0.0, [0.42], probability=1 - expected + 0.001)
+
+
+def test_forecasts_are_doubted(monkeypatch):
+    told, trial = Told(told_study(), parameters=True), past_trial([0.0, 0.0], [0.46])
+    doubted = norm.ppf(told.chance(trial))
+    monkeypatch.setattr(_optuna_trials, "DOUBT", 1.0)
+    assert norm.ppf(told.chance(trial)) == pytest.approx(2 * doubted)
 
 
 def test_nothing_is_pruned_before_enough_have_completed():
