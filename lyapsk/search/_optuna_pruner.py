@@ -21,7 +21,7 @@ class LyapunovPruner(BasePruner):
     ----------
     probability : float, default=0.95
         Between 0.5 and 1; the nearer to 1, the fewer trials are pruned by mistake.
-    n_startup_trials : int, default=10
+    n_startup_trials : int, default=5
         Nothing is pruned before so many trials with spectra have completed.
     epochs : "doubling", int or collection of int, default="doubling"
         When trials are judged: after epochs 1, 2, 4, 8 and so on; every how many epochs; or
@@ -44,7 +44,8 @@ class LyapunovPruner(BasePruner):
 
     A forecast rests on the latest 150 trials and on at most 300 of their values: the latest of
     each, that after as many epochs as the trial in question, and then those after epochs 1, 2, 4,
-    8 and so on of the newest. So it takes about 0.2 seconds, however many there are.
+    8 and so on of the newest. So it takes a fraction of a second, however many there are. Its
+    probabilities are those of deviations twice as wide as the Gaussian process has them.
 
     Examples
     --------
@@ -56,7 +57,7 @@ class LyapunovPruner(BasePruner):
     ``net.set_params(callbacks=[("lyapsk", OptunaSpectra(trial, sequences))])``.
     """
 
-    def __init__(self, *, probability=0.95, n_startup_trials=10, epochs=DOUBLING, parameters=True):
+    def __init__(self, *, probability=0.95, n_startup_trials=5, epochs=DOUBLING, parameters=True):
         if not (isinstance(probability, Real) and 0.5 <= probability <= 1):
             raise refusal("probability", probability, "between 0.5 and 1")
         check_epochs(epochs)

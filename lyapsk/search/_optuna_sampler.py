@@ -33,7 +33,7 @@ class LyapunovSampler(BaseSampler):
         Draws the proposals, at random as ``TPESampler`` does, which is the default.
     n_proposals : int, default=16
         For each trial.
-    n_startup_trials : int, default=10
+    n_startup_trials : int, default=5
         Until so many trials with spectra have completed, `sampler` has its own way.
     layer : str, optional
         Name of the recurrent layer, where the modules have several.
@@ -57,8 +57,8 @@ class LyapunovSampler(BaseSampler):
 
     A spectrum depends on the initial weights. Networks are made from the present state of the
     global generators, which is then restored. So a trial whose network is initialised before
-    anything else is drawn has the very weights that were chosen. A ``make_net`` that begins with
-    ``torch.manual_seed(trial.number)`` and ends with ``return net.initialize()`` makes sure of it.
+    anything else is drawn has the very weights that were chosen. To make sure of it, begin
+    ``make_net`` with ``torch.manual_seed(trial.number)``, and let ``net.fit`` follow at once.
     With other weights, the choice is for parameters whose networks promise much by and large.
 
     Examples
@@ -93,7 +93,7 @@ class LyapunovSampler(BaseSampler):
         *,
         sampler=None,
         n_proposals=16,
-        n_startup_trials=10,
+        n_startup_trials=5,
         layer=None,
         parameters=True,
     ):

@@ -14,6 +14,7 @@ from sklearn.base import clone
 from lyapsk import LyapunovSpectrumTransformer
 from lyapsk.exceptions import FailedNetworkWarning, InvalidInputError, InvalidTypeError
 from lyapsk.search import LyapunovPruner, LyapunovSampler, OptunaSpectra, _optuna_trials
+from lyapsk.search._forecast import Forecaster
 from lyapsk.search._optuna_trials import FEATURES, Told
 from lyapsk.tasks import digits_by_rows
 
@@ -123,24 +124,62 @@ def test_the_hopeless_are_pruned_and_the_promising_are_not(direction):
 
 
 def test_chances_are_those_of_the_forecast():
+    """Put together again here, with twice the deviation."""
     study = told_study()
-    told = Told(study, parameters=True)
     trial = past_trial([0.0, 0.0], [0.42], state=TrialState.RUNNING)
-    forecast = told._forecast([trial])
-    best = min(t.value for t in study.trials)
-    bar = np.interp(-best, forecast.seen, forecast.normal)
-    expected = norm.sf(bar, forecast.mean[-1], forecast.std[-1])
-    assert told.chance(trial) == pytest.approx(expected)
+    places = np.array([t.user_attrs[f"{FEATURES}0"] for t in [*study.trials, trial]])
+    forecaster = Forecaster([(places - places.mean(axis=0)) / places.std(axis=0)])
+    scores = -np.array([list(t.intermediate_values.values()) for t in study.trials])
+    forecast = forecaster(
+        [*np.repeat(range(20), 3), 20], [*[1, 2, 3] * 20, 1], [*scores.ravel(), -0.42], 3
+    )
+    bar = np.interp(scores[:, -1].max(), forecast.seen, forecast.normal)
+    expected = norm.sf(bar, forecast.mean[-1], 2 * forecast.std[-1])
+    assert Told(study, parameters=True).chance(trial) == pytest.approx(expected)
     assert 0.01 < expected < 0.49
     assert judged(study, 0.0, [0.42], probability=1 - expected - 0.001)
     assert not judged(study, 0.0, [0.42], probability=1 - expected + 0.001)
 
 
-def test_forecasts_are_doubted(monkeypatch):
-    told, trial = Told(told_study(), parameters=True), past_trial([0.0, 0.0], [0.46])
-    doubted = norm.ppf(told.chance(trial))
-    monkeypatch.setattr(_optuna_trials, "DOUBT", 1.0)
-    assert norm.ppf(told.chance(trial)) == pytest.approx(2 * doubted)
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_many_are_pruned_and_never_the_best(direction):
+    sign, rng = (1 if direction == "minimize" else -1), np.random.default_rng(0)
+    study = make_study(direction, pruner=LyapunovPruner())
+    ends = rng.permutation(24) / 24
+    for end in ends:
+        trial = study.ask()
+        trial.set_user_attr(f"{FEATURES}0", [end + 0.2 * rng.normal(), rng.normal()])
+        for epoch in range(5):
+            if epoch:
+                trial.report(sign * (end + (4 - epoch) * (0.5 + 0.1 * rng.normal())), epoch)
+            if trial.should_prune():
+                study.tell(trial, state=TrialState.PRUNED)
+                break
+        else:
+            study.tell(trial, sign * end)
+    states = [trial.state for trial in study.trials]
+    assert states[int(np.argmin(ends))] == TrialState.COMPLETE
+    assert states.count(TrialState.PRUNED) >= 10
+    assert {len(t.intermediate_values) for t in study.trials if t.state == TrialState.PRUNED} != {4}
+
+
+def test_a_forecast_rests_on_what_tells_most(monkeypatch):
+    monkeypatch.setattr(_optuna_trials, "MAX_TRIALS", 10)
+    monkeypatch.setattr(_optuna_trials, "MAX_SCORES", 21)
+    asked = []
+
+    class Spy(Forecaster):
+        def __call__(self, *args):
+            asked.append(args)
+            return super().__call__(*args)
+
+    monkeypatch.setattr(_optuna_trials, "Forecaster", Spy)
+    trial = past_trial([0.0, 0.0], [0.9, 0.7], state=TrialState.RUNNING)
+    Told(told_study(), parameters=True).chance(trial)
+    candidates, epochs, *_ = asked[0]
+    assert len(candidates) == 21
+    now, last = [(i, 2) for i in range(11)], [(i, 3) for i in range(10)]
+    assert sorted(zip(candidates, epochs, strict=True)) == sorted(now + last)
 
 
 def test_nothing_is_pruned_before_enough_have_completed():
@@ -266,6 +305,27 @@ def test_the_trial_has_the_weights_that_were_chosen():
     study.optimize(objective, n_trials=1)
     chosen = [net for net in seen if net.module__hidden_size == study.trials[1].params["size"]]
     rows = LyapunovSpectrumTransformer(SEQUENCES).fit_transform(chosen)
+    assert study.trials[1].user_attrs[f"{FEATURES}0"] in rows.tolist()
+
+
+def test_without_a_seed_a_network_that_is_fitted_at_once_has_them_too():
+    read = []
+
+    def unseeded(trial):
+        read.append(task_net(trial.suggest_int("size", 3, 4)))
+        return read[-1]
+
+    def fitted(trial):
+        net = unseeded(trial).set_params(callbacks=[OptunaSpectra(trial, SEQUENCES)])
+        return net.fit(TASK.X_train, TASK.y_train).history[-1, "valid_loss"]
+
+    sampler = LyapunovSampler(unseeded, SEQUENCES, n_proposals=4, n_startup_trials=1)
+    study = make_study(sampler=sampler)
+    study.optimize(fitted, n_trials=1)
+    read.clear()
+    study.optimize(fitted, n_trials=1)
+    rows = LyapunovSpectrumTransformer(SEQUENCES).fit_transform(read[:-1])
+    assert len(rows) == 4
     assert study.trials[1].user_attrs[f"{FEATURES}0"] in rows.tolist()
 
 
