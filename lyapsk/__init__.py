@@ -15,6 +15,8 @@ _ROOM_OF = {
     "GradientAlignmentScorer": "scorers",
     "InputSensitivityScorer": "scorers",
     "frame_gradient": "scorers",
+    "LayerDynamics": "tangent",
+    "register_layer": "tangent",
 }
 
 __all__ = ["__version__", *_ROOM_OF]

@@ -32,6 +32,13 @@ def check_positive(name, value, *, also=""):
     return float(value)
 
 
+def check_not_negative(name, value):
+    """A finite number of at least zero, as float."""
+    return (
+        0.0 if isinstance(value, Real) and value == 0 else check_positive(name, value, also=" or 0")
+    )
+
+
 def check_range(name, bounds, check):
     """Low and high bound as `check(name, value)` gives them; one number stands for both."""
     pair = bounds if isinstance(bounds, tuple | list) else (bounds, bounds)

@@ -1,11 +1,14 @@
 """Layers, nets and independent computations that the tests share."""
 
+from functools import partial
+
 import numpy as np
 import torch
 from skorch import NeuralNetClassifier
 from torch import nn
 from torch.func import jacrev
 
+from lyapsk import nn as lnn
 from lyapsk.tangent import state_from_torch
 
 LAYERS = {
@@ -20,6 +23,17 @@ LAYERS = {
     "lstm-stacked": lambda: nn.LSTM(3, 3, num_layers=2, batch_first=True),
     "lstm-unbiased": lambda: nn.LSTM(3, 4, bias=False),
     "lstm-projected": lambda: nn.LSTM(3, 5, num_layers=2, proj_size=2),
+    **{
+        f"{name}{end}": partial(getattr(lnn, name), 3, n_units, **kwargs)
+        for name in lnn.__all__
+        if name != "RecurrentLayer"
+        for end, n_units, kwargs in (
+            ("", 4, {"batch_first": True}),
+            ("-stacked-unbiased", 3, {"num_layers": 2, "bias": False}),
+        )
+    },
+    "IndRNN": lambda: lnn.IndRNN(3, 4, nonlinearity="tanh"),
+    "IndRNN-stacked-unbiased": lambda: lnn.IndRNN(3, 3, 2, bias=False, nonlinearity="tanh"),
 }
 
 
@@ -36,11 +50,11 @@ def make_layer(name, *, gain=1.0, seed=0):
 def hx_of(layer, state):
     """What torch calls ``hx``, for one sequence, from its full state (n,)."""
     n_units = layer.hidden_size
-    if not isinstance(layer, nn.LSTM):
-        return torch.stack(state.split(n_units)).unsqueeze(1)
-    sizes = [layer.proj_size or n_units, n_units] * layer.num_layers
-    blocks = state.split(sizes)
-    return torch.stack(blocks[::2]).unsqueeze(1), torch.stack(blocks[1::2]).unsqueeze(1)
+    n_parts = 2 if isinstance(layer, nn.LSTM) else getattr(layer, "n_parts", 1)
+    sizes = [getattr(layer, "proj_size", 0) or n_units, *[n_units] * (n_parts - 1)]
+    blocks = state.split(sizes * layer.num_layers)
+    parts = tuple(torch.stack(blocks[i::n_parts]).unsqueeze(1) for i in range(n_parts))
+    return parts[0] if n_parts == 1 else parts
 
 
 def torch_step(layer, state, x):

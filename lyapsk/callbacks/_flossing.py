@@ -12,7 +12,7 @@ from .._checks import check_count, check_positive, refusal
 from ..exceptions import NumericalError
 from ..nets import Options, find_layer, module_of, pose
 from ..spectrum import differentiable_exponents, initial_frame
-from ..tangent import dynamics_of, map_tensors, named_weights
+from ..tangent import attached_dynamics_of, dynamics_of
 from ._epochs import DOUBLING, is_chosen, outside_of_epoch
 from ._few import OfFewSequences
 
@@ -152,27 +152,16 @@ class GradientFlossing(OfFewSequences):
         finally:
             for parameter, gradient in gradients:
                 parameter.grad = gradient
-        self.losses_.append(self._loss(_dynamics(layer, options), drives, options).item())
+        self.losses_.append(
+            self._loss(_dynamics(layer, options, dynamics_of), drives, options).item()
+        )
         return self.losses_[-1]
 
     def _backward(self, layer, drives, options):
         """Loss now; its gradient goes to the layer's parameters."""
-        leaves = []
-
-        def leaf(weight):
-            leaves.append(weight.requires_grad_())
-            return weight
-
         with torch.enable_grad(), parametrize.cached():
-            dynamics = map_tensors(leaf, _dynamics(layer, options))
-            loss = self._loss(dynamics, drives, options)
-            gradients = iter(torch.autograd.grad(loss, leaves))
-            named = named_weights(layer, map_tensors(lambda _: next(gradients), dynamics))
-            weights = {name: getattr(layer, name) for name in named}
-            trained = {name: w for name, w in weights.items() if w.requires_grad}
-            torch.autograd.backward(
-                list(trained.values()), [named[name][0].to(w) for name, w in trained.items()]
-            )
+            loss = self._loss(_dynamics(layer, options, attached_dynamics_of), drives, options)
+            loss.backward()
         return loss.item()
 
     def _loss(self, dynamics, drives, options):
@@ -215,5 +204,5 @@ class GradientFlossing(OfFewSequences):
             raise refusal("target", self.target, "a finite number of nats per step")
 
 
-def _dynamics(layer, options):
-    return dynamics_of(layer, dtype=options.dtype, device=options.device)
+def _dynamics(layer, options, of):
+    return of(layer, dtype=options.dtype, device=options.device)

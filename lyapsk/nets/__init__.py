@@ -1,5 +1,6 @@
 """The bridge to skorch: find the recurrent layer of a fitted net, record what drives it."""
 
+from ._agreement import check_agreement
 from ._check import check_sequences, check_weights
 from ._entry import lyapunov_spectrum
 from ._locate import find_layer, module_of, unwrapped
@@ -8,9 +9,9 @@ from ._options import Options
 from ._problem import Problem, pose
 from ._record import (
     around,
+    arranged,
     check_order,
-    read_cell,
-    read_layer,
+    read_calls,
     recorded_calls,
     refresh_weights,
 )
@@ -21,6 +22,8 @@ __all__ = [
     "Options",
     "Problem",
     "around",
+    "arranged",
+    "check_agreement",
     "check_order",
     "check_sequences",
     "check_weights",
@@ -30,8 +33,7 @@ __all__ = [
     "many_spectra",
     "module_of",
     "pose",
-    "read_cell",
-    "read_layer",
+    "read_calls",
     "recorded_calls",
     "refresh_weights",
     "solve",

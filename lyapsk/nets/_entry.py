@@ -60,8 +60,9 @@ def lyapunov_spectrum(
         How the frame is kept from collapsing. ``"qr"``, the reference, factors at every step.
         ``"lu"`` factors by elimination, as rarely as the frame's condition allows; it gives the
         same exponents faster, and more exactly where directions shrink by many orders of
-        magnitude. ``"auto"`` takes ``"lu"`` unless growth or frames
-        are kept or only a few exponents are asked for.
+        magnitude. ``"auto"`` takes ``"lu"`` unless growth or frames are kept or only a few
+        exponents are asked for; of a single layer whose Jacobians are diagonal, as that of
+        :class:`lyapsk.nn.LRU`, it reads the exponents off them, without any frame.
     dtype : {"float64", "float32"} or torch.dtype, default="float64"
         Of the whole computation, whatever the type of the weights. Directions that shrink within
         a step by more than about ``exp(-30)`` in float64, ``exp(-13)`` in float32, beside those

@@ -87,11 +87,13 @@ class Options:
             )
         return "layers" if bidirectional or self.coupling == "layers" else "full"
 
-    def method_for(self, n_exponents, state_size):
-        """How frames of a given shape are kept from collapsing: "lu" or "qr".
+    def method_for(self, n_exponents, state_size, *, is_diagonal=False):
+        """How frames of a given shape are kept from collapsing: "lu", "qr" or "diagonal".
 
         Elimination keeps no orthonormal frames, and is no cheaper than QR for thin ones.
         """
+        if is_diagonal and self.method == "auto" and "frames" not in self.keep:
+            return "diagonal"
         thin = 4 * n_exponents < state_size
         if self.method == "auto":
             return "qr" if self.keep or thin else "lu"

@@ -7,11 +7,12 @@ from torch import nn
 
 from ..exceptions import InvalidInputError
 from ..spectrum import Drive
-from ..tangent import Dynamics, Stack, StepMap, cells_of, is_recurrent, layerwise
+from ..tangent import Dynamics, Stack, StepMap, cells_of, is_recurrent, kind_of, layerwise
+from ._agreement import check_agreement
 from ._arrays import as_tensor
 from ._check import check_inputs, check_ranges, check_sequences, check_state, check_weights
 from ._locate import find_layer, module_of
-from ._record import record, refresh_weights
+from ._record import record, recorded_calls, refresh_weights
 from ._undisturbed import undisturbed
 
 
@@ -76,10 +77,11 @@ def _pose_layer(model, sequences, options, name, initial_state, like):
     check_sequences(sequences)
     with undisturbed(model):
         if is_recurrent(module):
-            inputs, state = bare_inputs(sequences, layer.input_size), None
+            inputs, state = bare_inputs(sequences, getattr(layer, "input_size", None)), None
             refresh_weights(layer)
+            _check_bare(layer, inputs[0])
         else:
-            inputs, state = record(model, module, layer, sequences)
+            inputs, state = record(model, module, layer, sequences, check_agreement)
         layers = cells_of(layer, dtype=like.dtype, device=like.device)
     cells = [cell for directions in layers for cell in directions]
     state_size = sum(cell.state_size for cell in cells)
@@ -87,7 +89,9 @@ def _pose_layer(model, sequences, options, name, initial_state, like):
     if initial_state is not None:
         state = check_state(initial_state, len(inputs), state_size)
     if state is None:
-        state = torch.zeros(len(inputs), state_size)
+        start = kind_of(layer).start(layer)
+        state = torch.zeros(state_size) if start is None else start
+        state = state.expand(len(inputs), state_size)
     parts = []
     for members, drive in drives(state.to(like), [x.to(like) for x in inputs], options.n_steps):
         if options.coupling_of(layers) == "layers":
@@ -96,6 +100,21 @@ def _pose_layer(model, sequences, options, name, initial_state, like):
             label = "l0" if len(cells) == 1 else None
             parts.append(Part(Stack(tuple(cells)), drive, label, members))
     return Problem(tuple(parts), state_size)
+
+
+def _check_bare(layer, x):
+    """Let a layer of a user's own read a few steps (n_steps, n_inputs), and check its dynamics."""
+    kind = kind_of(layer)
+    if not kind.is_own or not len(x):
+        return
+    weight = next(iter(kind.weights(layer).values()), x)
+    x = x[:4].to(weight.device, weight.real.dtype)
+    with recorded_calls(layer) as calls:
+        if kind.is_cell:
+            layer(x[:1])
+        else:
+            layer(x.unsqueeze(1 - kind.batch_first(layer)))
+    check_agreement(layer, calls)
 
 
 def _pose_map(step, sequences, options, initial_state, like):

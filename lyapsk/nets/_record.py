@@ -1,5 +1,6 @@
 """Run a model's own forward and record what reaches its recurrent layer."""
 
+import inspect
 from collections.abc import Mapping
 from contextlib import contextmanager
 from itertools import pairwise
@@ -7,15 +8,14 @@ from itertools import pairwise
 import numpy as np
 import torch
 from skorch import NeuralNet
-from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from ..exceptions import InvalidInputError, LyapskError, RecurrentLayerError
-from ..tangent import state_from_torch
+from ..tangent import kind_of
 from ._arrays import as_tensor
 
 
-def record(model, module, layer, sequences):
+def record(model, module, layer, sequences, check):
     """Record the inputs and initial states of ``layer`` along ``sequences``.
 
     Parameters
@@ -27,6 +27,8 @@ def record(model, module, layer, sequences):
         The recurrent layer or cell in ``module``.
     sequences : object
         Whatever the model's own forward takes.
+    check : callable
+        Given ``layer`` and its ``recorded_calls`` after each batch.
 
     Returns
     -------
@@ -40,11 +42,11 @@ def record(model, module, layer, sequences):
     -----
     To be called within ``undisturbed``.
     """
-    read = read_cell if isinstance(layer, nn.RNNCellBase) else read_layer
     inputs, states = [], []
     with around(model, module), recorded_calls(layer) as calls:
         for _ in _forwards(model, module, sequences):
-            own_inputs, own_state = read(layer, calls)
+            own_inputs, own_state = read_calls(layer, calls)
+            check(layer, calls)
             inputs += own_inputs
             states.append(own_state)
             calls.clear()
@@ -59,7 +61,7 @@ def recorded_calls(layer):
     calls = []
 
     def keep(_, args, kwargs, output):
-        inputs, hx = _arguments(*args, **kwargs)
+        inputs, hx = _arguments(layer, args, kwargs)
         calls.append(tuple(_copied(value) for value in (inputs, hx, output)))
 
     hook = layer.register_forward_hook(keep, with_kwargs=True)
@@ -78,8 +80,10 @@ def _copied(value):
     return None if value is None else tuple(_copied(part) for part in value)
 
 
-def _arguments(input, hx=None):
-    return input, hx
+def _arguments(layer, args, kwargs):
+    """Inputs and states, whatever the layer's forward calls them."""
+    given = inspect.signature(layer.forward).bind(*args, **kwargs).args
+    return given[0], given[1] if len(given) > 1 else None
 
 
 def _forwards(model, module, sequences):
@@ -144,25 +148,31 @@ def _as_input(data, module):
 
 def refresh_weights(layer):
     """Let hooks that make a layer's weights, as those of pruning, make them anew."""
-    if layer._forward_pre_hooks:
+    if layer._forward_pre_hooks and hasattr(layer, "input_size"):
         weight = next(layer.parameters())
         layer(weight.new_zeros(1, layer.input_size))
 
 
-def read_layer(layer, calls):
-    """Inputs and initial state of the one call of a layer over whole sequences.
+def read_calls(layer, calls):
+    """Inputs and initial state of what reached a layer or a cell during one forward.
 
     Parameters
     ----------
-    layer : torch.nn.RNN, GRU or LSTM
+    layer : recurrent layer or cell
     calls : list of (inputs, hx, output)
-        As ``recorded_calls`` lists them during one forward.
+        As ``recorded_calls`` lists them.
 
     Returns
     -------
     sequences : list of Tensor of shape (n_steps, n_inputs)
     state : Tensor of shape (n_sequences, n), or None
     """
+    read = _read_cell if kind_of(layer).is_cell else _read_layer
+    return read(layer, calls)
+
+
+def _read_layer(layer, calls):
+    """Of the one call of a layer over whole sequences."""
     if len(calls) != 1:
         raise RecurrentLayerError(
             f"layer: the module's forward called this {type(layer).__name__} {len(calls)} times. "
@@ -170,29 +180,31 @@ def read_layer(layer, calls):
             "called step by step use the cell instead."
         )
     ((inputs, hx, _),) = calls
-    if isinstance(inputs, PackedSequence):
-        padded, lengths = pad_packed_sequence(inputs, batch_first=True)
-    else:
-        if inputs.ndim == 2:
-            inputs = inputs.unsqueeze(1 - layer.batch_first)
-            hx = None if hx is None else _each(hx, lambda part: part.unsqueeze(1))
-        padded = inputs if layer.batch_first else inputs.transpose(0, 1)
-        lengths = [padded.shape[1]] * len(padded)
-    sequences = [x[:length] for x, length in zip(padded, lengths, strict=True)]
-    return sequences, None if hx is None else state_from_torch(hx)
+    if torch.is_tensor(inputs) and inputs.ndim == 2 and hx is not None:
+        hx = _each(hx, lambda part: part.unsqueeze(1))
+    return arranged(layer, inputs), None if hx is None else kind_of(layer).state_of(layer, hx)
 
 
-def read_cell(cell, calls):
-    """Inputs and initial state of a cell that the forward loops over the steps.
+def arranged(layer, values):
+    """List each sequence's own steps (n_steps, ...) of a layer's inputs or outputs."""
+    if isinstance(values, PackedSequence):
+        padded, lengths = pad_packed_sequence(values, batch_first=True)
+        return [x[:length] for x, length in zip(padded, lengths, strict=True)]
+    batch_first = kind_of(layer).batch_first(layer)
+    if values.ndim == 2:
+        values = values.unsqueeze(1 - batch_first)
+    return list(values if batch_first else values.transpose(0, 1))
 
-    Takes and returns what ``read_layer`` does, with one call for each step.
-    """
+
+def _read_cell(cell, calls):
+    """Of the calls of a cell that the forward loops over the steps."""
+    kind = kind_of(cell)
     if not calls:
         raise RecurrentLayerError(
             f"layer: the module's forward never called this {type(cell).__name__}."
         )
     for step, ((_, _, output), (_, hx, _)) in enumerate(pairwise(calls), 1):
-        if hx is None or not torch.equal(_cell_state(output), _cell_state(hx)):
+        if hx is None or not torch.equal(kind.state_of(cell, output), kind.state_of(cell, hx)):
             raise RecurrentLayerError(
                 f"layer: at step {step} this {type(cell).__name__} does not get the state that it "
                 "gave at the step before. Its exponents would not be those of the forward: write "
@@ -200,11 +212,7 @@ def read_cell(cell, calls):
             )
     steps = torch.stack([torch.atleast_2d(inputs) for inputs, _, _ in calls], 1)
     hx = calls[0][1]
-    return list(steps), None if hx is None else _cell_state(hx)
-
-
-def _cell_state(hx):
-    return torch.atleast_2d(torch.cat(hx, -1) if isinstance(hx, tuple | list) else hx)
+    return list(steps), None if hx is None else kind.state_of(cell, hx)
 
 
 def _each(hx, change):

@@ -64,13 +64,18 @@ def _follow_within_memory(unit, problems, options):
 def _follow(unit, problems, options):
     n = unit.dynamics.state_size
     k = min(options.n_exponents or n, n)
-    frame = initial_frame(n, k, seed=options.seed, dtype=options.dtype, device=options.device)
+    method = options.method_for(k, n, is_diagonal=unit.dynamics.is_diagonal)
+    if method == "diagonal":
+        start = Position.without_frame(unit.drive.state)
+    else:
+        frame = initial_frame(n, k, seed=options.seed, dtype=options.dtype, device=options.device)
+        start = Position.start(unit.drive.state, frame)
     n_sequences = min(problems[index].n_sequences for index, _ in unit.sources)
     return follow_frame(
         unit.dynamics,
         unit.drive,
-        Position.start(unit.drive.state, frame),
-        method=options.method_for(k, n),
+        start,
+        method=method,
         warmup=options.warmup,
         n_blocks=_n_blocks(n_sequences, unit.drive.n_steps - options.warmup, options),
         keep=options.keep,

@@ -27,7 +27,10 @@ def module_and_layer(net, name):
 
 def check_counts(n_directions, n_singular, dynamics):
     """Fewer directions than the state has, and no more vectors than the gradient has columns."""
-    n, n_units = dynamics.state_size, sum(cell.output_size for cell in dynamics.cells)
+    n, n_units = (
+        dynamics.state_size,
+        sum(own.stop - own.start for own in dynamics.with_recurrent_terms().read_back),
+    )
     of_state = f" and below the size of the full state, {n}"
     check_count("n_directions", n_directions, most=n - 1, also=of_state)
     of_units = f" and at most the number of hidden units, {n_units}"

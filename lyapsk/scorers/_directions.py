@@ -29,9 +29,9 @@ def state_side(dynamics, reading, frame, n_singular):
     """
     none = frame[:0]
     back = follow_adjoint(dynamics, reading.drive, reading.state_gradients, none, reading.lengths)
-    gradient = dynamics.weight_gradient(back.before, reading.inputs, back.adjoint)
-    gradients = [cell.recurrent.weight.flatten(1, 2) for cell in gradient.cells]
-    vectors = _leading(gradients, _outputs(dynamics), n_singular, dynamics.state_size, right=True)
+    whole = dynamics.with_recurrent_terms()
+    gradients = whole.weight_gradient(back.before, reading.inputs, back.adjoint).recurrent
+    vectors = _leading(gradients, whole.read_back, n_singular, dynamics.state_size, right=True)
     start = Position.start(reading.state.unsqueeze(0), frame)
     ahead = follow_frame(dynamics, reading.drive, start, keep=("growth", "frames"))
     frames = _shifted(ahead.frames[0], frame.mT)
@@ -50,12 +50,12 @@ def adjoint_side(dynamics, reading, frame, n_singular):
     Parameters and returns are those of ``state_side``; the initial frame stands last.
     """
     back = follow_adjoint(dynamics, reading.drive, reading.state_gradients, frame, reading.lengths)
-    blocks = [slice(*ends) for ends in _blocks(dynamics)]
+    whole = dynamics.with_recurrent_terms()
     gradients = [
-        back.adjoint[..., own].mT @ back.before[..., outputs]
-        for own, outputs in zip(blocks, _outputs(dynamics), strict=True)
+        back.adjoint[..., own].mT @ back.before[..., read]
+        for own, read in zip(whole.blocks, whole.read_back, strict=True)
     ]
-    vectors = _leading(gradients, blocks, n_singular, dynamics.state_size, right=False)
+    vectors = _leading(gradients, whole.blocks, n_singular, dynamics.state_size, right=False)
     return _overlaps(back.frames, back.growth, vectors)
 
 
@@ -102,23 +102,6 @@ def _overlaps(frames, growth, vectors):
     remaining = 1 - (overlaps * alive).sum(2, keepdim=True)
     n_remaining = frames.shape[2] - alive.sum(2, keepdim=True)
     return torch.where(alive, overlaps, remaining / n_remaining)
-
-
-def _blocks(dynamics):
-    """Start and stop of each layer's part of the full state."""
-    stop = 0
-    for size in dynamics.state_sizes:
-        start, stop = stop, stop + size
-        yield start, stop
-
-
-def _outputs(dynamics):
-    """Where in the full state each layer's ``h`` is."""
-    starts = (start for start, _ in _blocks(dynamics))
-    return [
-        slice(start, start + cell.output_size)
-        for start, cell in zip(starts, dynamics.cells, strict=True)
-    ]
 
 
 def _shifted(after, first):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .._checks import check_count
 from ..spectrum import Position, follow_adjoint, follow_frame, frame_coordinates
-from ..tangent import named_weights
+from ..tangent import named_gradients
 from ._means import nan_mean, standard_error_of_mean
 from ._readings import in_parts, joined
 from ._source import Source
@@ -25,8 +25,9 @@ class FrameGradient:
     Attributes
     ----------
     weights : dict of str to ndarray of shape (n_sequences, ...)
-        Gradient with respect to the layer's weights, by torch's names and in its shapes. Summed
-        over the sequences of a batch it is the gradient of the net's own loss of that batch.
+        Gradient with respect to the layer's weights, by torch's names and in its shapes; weights
+        that act on outputs beside the states are left out. Summed over the sequences of a batch it
+        is the gradient of the net's own loss of that batch.
     adjoint : ndarray of shape (n_sequences, n_steps, n)
         ``delta_s``, the gradient with respect to the state after step s.
     coordinates : ndarray of shape (n_sequences, n_steps, n_directions)
@@ -204,7 +205,7 @@ def _follow(dynamics, layer, frame, reading):
     gradient = dynamics.weight_gradient(back.before, reading.inputs, adjoint)
     outside = ~reading.within.unsqueeze(-1)
     return _Part(
-        weights=named_weights(layer, gradient),
+        weights=named_gradients(layer, gradient),
         adjoint=adjoint.masked_fill(outside, torch.nan),
         coordinates=a.masked_fill(outside, torch.nan),
         share=_share(dynamics, reading, back, Q, a),
@@ -218,11 +219,11 @@ def _share(dynamics, reading, back, Q, a):
     ``<G_q, G>`` is the change of the truncated loss as the weights go along G: a sum over steps
     of the coordinates of the adjoint times those of where G takes the state.
     """
-    whole = dynamics.weight_gradient(back.before, reading.inputs, back.adjoint)
-    G = [cell.recurrent.weight for cell in whole.cells]
+    dynamics = dynamics.with_recurrent_terms()
+    G = dynamics.weight_gradient(back.before, reading.inputs, back.adjoint).recurrent
     pushed = dynamics.recurrent_tangent(back.before, reading.inputs, G)
     carried = (a * (Q.mT @ pushed.unsqueeze(-1)).squeeze(-1)).sum(1).cumsum(-1)
-    return carried / sum(gradient.square().sum((1, 2, 3)) for gradient in G).unsqueeze(-1)
+    return carried / sum(gradient.square().sum((1, 2)) for gradient in G).unsqueeze(-1)
 
 
 def _relative_distance(total, gradients):

@@ -1,15 +1,16 @@
 """Perturb what reaches a recurrent layer, and see how far the net's answer moves."""
 
+import inspect
 from contextlib import contextmanager
 
 import numpy as np
 import torch
 from skorch.utils import multi_indexing
-from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_sequence
 from tqdm.auto import tqdm
 
-from ..nets import read_layer
+from ..nets import arranged
+from ..tangent import kind_of
 from ._readings import infer, with_backward
 
 ROWS_AT_ONCE = 1024
@@ -90,15 +91,14 @@ def first_order_changes(source, change, X, y):
 
 def _by_sequence(layer, inputs):
     """(n_sequences, n_steps, n_inputs) from the layout of what each call of a layer got."""
-    if isinstance(layer, nn.RNNCellBase):
+    if kind_of(layer).is_cell:
         return torch.stack([torch.atleast_2d(own) for own in inputs], 1)
-    sequences, _ = read_layer(layer, [(*inputs, None, None)])
-    return pad_sequence(sequences, batch_first=True)
+    return pad_sequence(arranged(layer, *inputs), batch_first=True)
 
 
 def _adding(noise, layer):
     """A function that adds noise (n_sequences, n_steps, n_inputs) to what a layer gets."""
-    if isinstance(layer, nn.RNNCellBase):
+    if kind_of(layer).is_cell:
         steps = iter(noise.unbind(1))
         return lambda inputs: inputs + next(steps).to(inputs).view_as(inputs)
 
@@ -118,7 +118,7 @@ def _laid_out(noise, inputs, layer):
         return pack_padded_sequence(noise, lengths, batch_first=True).data
     if inputs.ndim == 2:
         return noise[0]
-    return noise if layer.batch_first else noise.transpose(0, 1)
+    return noise if kind_of(layer).batch_first(layer) else noise.transpose(0, 1)
 
 
 def _like(inputs, data):
@@ -132,7 +132,8 @@ def _changed_inputs(layer, change):
     def replace(_, args, kwargs):
         if args:
             return (change(args[0]), *args[1:]), kwargs
-        return args, kwargs | {"input": change(kwargs["input"])}
+        first = next(iter(inspect.signature(layer.forward).parameters))
+        return args, kwargs | {first: change(kwargs[first])}
 
     hook = layer.register_forward_pre_hook(replace, with_kwargs=True)
     try:

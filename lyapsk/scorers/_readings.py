@@ -6,16 +6,16 @@ from itertools import chain
 
 import torch
 from skorch.dataset import get_len
-from torch import Tensor, nn
+from torch import Tensor
 from torch.backends import cudnn
 from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import PackedSequence, pad_sequence
 
 from .._random import same_generators
 from ..exceptions import InvalidInputError, NumericalError, RecurrentLayerError
-from ..nets import read_cell, read_layer, recorded_calls
+from ..nets import arranged, check_agreement, read_calls, recorded_calls
 from ..spectrum import Drive, on_all_cores
-from ..tangent import named_weights
+from ..tangent import kind_of, tensors_of, weights_of
 
 NUMBERS_AT_ONCE = 2**22
 """Numbers in an array of the sequences that run together: 32 MB."""
@@ -105,8 +105,10 @@ def read(net, layer, dynamics, X, y):
     recording = recording_of(layer, dynamics, calls, get_len(X))
     gradients = iter(gradients)
     own = [_mapped(lambda _: next(gradients), output) for output in outputs]
-    if isinstance(layer, nn.RNNCellBase):
-        by_state = torch.stack([_joined(gradient) for gradient in own], 1).to(recording.state)
+    kind = kind_of(layer)
+    if kind.is_cell:
+        by_step = [kind.state_of(layer, gradient) for gradient in own]
+        by_state = torch.stack(by_step, 1).to(recording.state)
     else:
         by_state = _by_state(layer, own[0], dynamics, recording)
     return Reading(**vars(recording), state_gradients=by_state)
@@ -132,8 +134,8 @@ def infer(net, X):
 
 def recording_of(layer, dynamics, calls, n_rows):
     """What one batch of so many rows brought to a layer, from its ``recorded_calls``."""
-    read_calls = read_cell if isinstance(layer, nn.RNNCellBase) else read_layer
     sequences, state = read_calls(layer, calls)
+    check_agreement(layer, calls)
     if len(sequences) != n_rows:
         raise RecurrentLayerError(
             f"layer: the net's forward passes {len(sequences)} sequences to its "
@@ -147,26 +149,28 @@ def recording_of(layer, dynamics, calls, n_rows):
                 f"X: what reaches the recurrent layer is not finite in sequence {index} of its "
                 f"batch at step {step}. All inputs must be finite: clean or drop them."
             )
-    like = dynamics.cells[0].recurrent.weight
+    like = tensors_of(dynamics.cells)[0].real
     if state is None:
-        state = like.new_zeros(n_rows, dynamics.state_size)
+        start = kind_of(layer).start(layer)
+        state = torch.zeros(dynamics.state_size) if start is None else start
+        state = state.expand(n_rows, -1)
     lengths = torch.tensor([len(x) for x in sequences], device=like.device)
     return Recording(state.to(like), pad_sequence(sequences, batch_first=True).to(like), lengths)
 
 
-def autograd_gradient(net, layer, dynamics, X, y):
-    """Gradient of the net's own loss with respect to the layer's weights, by autograd.
+def autograd_gradient(net, layer, names, X, y):
+    """Gradient of the net's own loss with respect to named weights of the layer, by autograd.
 
     Returns
     -------
     dict of str to Tensor
         By torch's names.
     """
-    names = list(named_weights(layer, dynamics))
 
     def weights():
         # After the forward: hooks, as those of pruning, make them anew in it.
-        return [getattr(layer, name) for name in names]
+        found = weights_of(layer)
+        return [found[name] for name in names]
 
     # A parametrized weight is a new tensor at each access unless it is cached.
     with with_backward(), parametrize.cached(), _differentiable(weights()), same_generators():
@@ -277,18 +281,20 @@ def _leaves(outputs):
     return leaves
 
 
-def _joined(hx):
-    """Full state of a cell."""
-    return torch.atleast_2d(torch.cat(hx, -1) if isinstance(hx, tuple) else hx)
-
-
 def _by_state(layer, gradients, dynamics, recording):
     """State gradients from those of a layer's outputs and of its last states."""
-    of_outputs, of_last = read_layer(layer, [(*gradients, None)])
-    of_outputs = pad_sequence(of_outputs, batch_first=True)
-    top = dynamics.cells[-1]
-    by_state = recording.state.new_zeros(*of_outputs.shape[:2], dynamics.state_size)
-    start = dynamics.state_size - top.state_size
-    by_state[..., start : start + top.output_size] = of_outputs
-    by_state[range(len(by_state)), recording.lengths - 1] += of_last.to(by_state)
+    alone = torch.is_tensor(gradients) or isinstance(gradients, PackedSequence)
+    of_outputs, of_last = (gradients, None) if alone else gradients
+    given = pad_sequence(arranged(layer, of_outputs), batch_first=True).transpose(0, 1)
+    drive = recording.drive
+    states, _ = dynamics.linearize(drive.state, drive.inputs)
+    states, inputs = (v[:, 0].flatten(0, 1).unsqueeze(0) for v in (states, drive.inputs))
+    with torch.enable_grad():
+        states = states.detach().requires_grad_()
+        outputs = dynamics.output(states, inputs)[..., : given.shape[-1]]
+        (by_state,) = torch.autograd.grad(outputs, states, given.reshape(outputs.shape).to(states))
+    by_state = by_state.view(*given.shape[:2], -1).transpose(0, 1)
+    if of_last is not None:
+        last = kind_of(layer).state_of(layer, of_last).to(by_state)
+        by_state[range(len(by_state)), recording.lengths - 1] += last
     return by_state

@@ -2,7 +2,7 @@
 
 from ..nets import Options, around, refresh_weights, undisturbed
 from ..spectrum import initial_frame
-from ..tangent import dynamics_of
+from ..tangent import dynamics_of, state_weights
 from ._checks import module_and_layer
 from ._readings import autograd_gradient, read
 from ._sequences import batches, dataset_of
@@ -57,8 +57,13 @@ class Source:
 
     def readings_and_gradients(self, X, y):
         """The same, and the gradient of each batch by autograd."""
-        both = self.over_batches(lambda *batch: (self._read(*batch), self._gradient(*batch)), X, y)
-        return tuple(map(list, zip(*both, strict=True)))
+
+        def both(*batch):
+            reading = self._read(*batch)
+            names = state_weights(self.layer, reading.state[0], reading.inputs[0, 0])
+            return reading, autograd_gradient(self.net, self.layer, names, *batch)
+
+        return tuple(map(list, zip(*self.over_batches(both, X, y), strict=True)))
 
     def over_batches(self, function, X, y, *, needs_targets=True):
         """List ``function(X, y)`` of each batch, with the net in eval mode and left as it was."""
@@ -68,6 +73,3 @@ class Source:
 
     def _read(self, X, y):
         return read(self.net, self.layer, self.dynamics, X, y)
-
-    def _gradient(self, X, y):
-        return autograd_gradient(self.net, self.layer, self.dynamics, X, y)

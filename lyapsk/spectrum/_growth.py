@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -12,15 +13,20 @@ class Position:
     Attributes
     ----------
     state : Tensor of shape (n_networks, n_sequences, n)
-    frame : Tensor of shape (n_networks, n_sequences, k, n)
+    frame : Tensor of shape (n_networks, n_sequences, k, n), or None
         By its columns; orthonormal or not.
     debt : Tensor of shape (n_networks, n_sequences, k)
         ``log abs diag R`` of the frame: what its growth so far lacks beside QR's.
     """
 
     state: Tensor
-    frame: Tensor
+    frame: Tensor | None
     debt: Tensor
+
+    @classmethod
+    def without_frame(cls, state):
+        """At initial states, where the growth of every entry is known by itself."""
+        return cls(state, None, torch.zeros_like(state))
 
     @classmethod
     def start(cls, state, frame):

@@ -1,11 +1,14 @@
 """The frame iteration: the textbook's loop, for many networks and sequences at once."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import torch
 
 from ._growth import Growth
-from ._steppers import Elimination, Orthonormalization
+from ._steppers import Diagonal, Elimination, Orthonormalization
+
+_STEPPERS = {"qr": Orthonormalization, "lu": Elimination, "diagonal": Diagonal}
 
 
 def follow_frame(
@@ -19,14 +22,15 @@ def follow_frame(
     drive : Drive
     position : Position
         Where to start.
-    method : {"qr", "lu"}, default="qr"
-        Orthonormalise at every step, or eliminate as often as the frame's condition asks for.
+    method : {"qr", "lu", "diagonal"}, default="qr"
+        Orthonormalise at every step, eliminate as often as the frame's condition asks for, or,
+        where the dynamics are diagonal, read the growth off without a frame.
     warmup : int
         Steps that align state and frame and are left out of what is gathered.
     n_blocks : int
         Number of nearly equal blocks of steps over which growth is averaged.
     keep : collection of {"growth", "frames", "factors"}
-        What to keep of every step; needs ``method="qr"``.
+        What to keep of every step. Frames and factors need ``method="qr"``.
     enough : callable, optional
         Told the list of block means so far, each (n_networks, n_sequences, k), after every block;
         where it returns True, the rest is left out.
@@ -35,7 +39,7 @@ def follow_frame(
     -------
     Growth
     """
-    stepper = (Elimination if method == "lu" else Orthonormalization)(dynamics, drive, position)
+    stepper = _STEPPERS[method](dynamics, drive, position)
     stepper.advance(warmup)
     stepper.keep = keep
     n_steps = drive.n_steps - warmup
@@ -46,7 +50,7 @@ def follow_frame(
         lengths.append(stop - start)
         if enough is not None and enough(means):
             break
-    return Growth(
+    gathered = Growth(
         by_block=torch.stack(means, 2),
         block_lengths=tuple(lengths),
         failed_step=stepper.failed_step,
@@ -54,3 +58,16 @@ def follow_frame(
         frames=torch.stack(stepper.frames, 2) if "frames" in keep else None,
         factors=torch.stack(stepper.factors, 2) if "factors" in keep else None,
     )
+    return _leading_first(gathered) if method == "diagonal" else gathered
+
+
+def _leading_first(growth):
+    """Put each sequence's columns in the order of their growth, as those of a frame are."""
+    lengths = torch.tensor(growth.block_lengths).to(growth.by_block)
+    total = (growth.by_block * lengths[:, None]).sum(2)
+    order = total.argsort(dim=-1, descending=True, stable=True).unsqueeze(2)
+
+    def ordered(columns):
+        return None if columns is None else columns.gather(-1, order.expand_as(columns))
+
+    return replace(growth, by_block=ordered(growth.by_block), history=ordered(growth.history))

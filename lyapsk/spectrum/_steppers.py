@@ -1,4 +1,4 @@
-"""Two ways of taking steps without the frame collapsing."""
+"""Ways of taking steps without the frame collapsing."""
 
 import math
 from abc import ABC, abstractmethod
@@ -39,28 +39,26 @@ class Stepper(ABC):
     def __init__(self, dynamics, drive, position):
         self.dynamics, self.drive = dynamics, drive
         self.state = position.state
-        self.frame = position.frame.clone(memory_format=torch.contiguous_format)
         self.step = 0
         self.failed_step = torch.full(self.state.shape[:2], -1, device=self.state.device)
         self.keep, self.history, self.frames, self.factors = (), [], [], []
+        self._none = torch.zeros_like(position.debt)
         self._chunk = max(4, min(LONGEST_CHUNK, CHUNK_ENTRIES // self.state.numel()))
 
     def advance(self, stop):
         """Go on to step ``stop`` and return the growth on the way, (n_networks, n_sequences, k)."""
-        total = self.frame.new_zeros(self.frame.shape[:3])
+        total = self._none.clone()
         while self.step < stop:
             n_steps = min(self._chunk, stop - self.step)
-            inputs = self.drive.inputs_of(self.step, self.step + n_steps)
-            states, push = self.dynamics.linearize(self.state, inputs)
+            states = self._take(self.drive.inputs_of(self.step, self.step + n_steps), total)
             self._note_failed(~states.isfinite().all(-1), self.step)
-            self._follow(push, n_steps, total)
             self.state = states[-1]
             self.step += n_steps
         return total
 
     @abstractmethod
-    def _follow(self, push, n_steps, total):
-        """Take the frame along a chunk of steps and add its growth to ``total``."""
+    def _take(self, inputs, total):
+        """Take a chunk of steps, add its growth to ``total``, and return the states."""
 
     def _note_failed(self, failed, first_step):
         """Keep the first of consecutive steps (n_steps, n_networks, n_sequences) that failed."""
@@ -68,7 +66,35 @@ class Stepper(ABC):
         self.failed_step = (first_step + failed.byte().argmax(0)).where(new, self.failed_step)
 
 
-class Orthonormalization(Stepper):
+class Diagonal(Stepper):
+    """No frame: every direction of growth is an entry of the state, or lies in a pair of them."""
+
+    def _take(self, inputs, total):
+        states, growth = self.dynamics.log_growth(self.state, inputs)
+        total += growth.sum(0)
+        if "growth" in self.keep:
+            self.history += growth.unbind()
+        return states
+
+
+class Framed(Stepper):
+    """Takes a frame along."""
+
+    def __init__(self, dynamics, drive, position):
+        super().__init__(dynamics, drive, position)
+        self.frame = position.frame.clone(memory_format=torch.contiguous_format)
+
+    def _take(self, inputs, total):
+        states, push = self.dynamics.linearize(self.state, inputs)
+        self._follow(push, len(states), total)
+        return states
+
+    @abstractmethod
+    def _follow(self, push, n_steps, total):
+        """Take the frame along a chunk of steps and add its growth to ``total``."""
+
+
+class Orthonormalization(Framed):
     """``J_t Q_{t-1} = Q_t R_t`` at every step."""
 
     def __init__(self, dynamics, drive, position):
@@ -89,7 +115,7 @@ class Orthonormalization(Stepper):
                 self.factors.append(R)
 
 
-class Elimination(Stepper):
+class Elimination(Framed):
     """``Z = (P L) U`` after as many steps as the frame's condition allows.
 
     Between two factorisations the leading directions outgrow the others, and the rounding errors

@@ -1,21 +1,56 @@
 """One-step maps of recurrent layers, and how each pushes a frame forward. Knows torch only."""
 
-from ._cell import map_tensors
+from ._cell import Cell, DiagonalCell, DrivenCell, GatedCell
 from ._dynamics import Dynamics
-from ._layers import cells_of, dynamics_of, is_recurrent, named_weights, state_from_torch
+from ._elman import ElmanCell
+from ._gates import Gates
+from ._holders import map_tensors, tensors_of
+from ._kind import Kind, state_from_torch
+from ._layers import (
+    attached_dynamics_of,
+    cells_of,
+    dynamics_of,
+    is_recurrent,
+    kind_of,
+    named_gradients,
+    register_kind,
+    register_layer,
+    state_weights,
+    weights_of,
+)
 from ._layerwise import layerwise
 from ._map import StepMap
+from ._nonlinearities import NONLINEARITIES
+from ._own import LayerDynamics
 from ._stack import Stack
+from ._torch import gates
 
 __all__ = [
+    "NONLINEARITIES",
+    "Cell",
+    "DiagonalCell",
+    "DrivenCell",
     "Dynamics",
+    "ElmanCell",
+    "GatedCell",
+    "Gates",
+    "Kind",
+    "LayerDynamics",
     "Stack",
     "StepMap",
+    "attached_dynamics_of",
     "cells_of",
     "dynamics_of",
+    "gates",
     "is_recurrent",
+    "kind_of",
     "layerwise",
     "map_tensors",
-    "named_weights",
+    "named_gradients",
+    "register_kind",
+    "register_layer",
     "state_from_torch",
+    "state_weights",
+    "tensors_of",
+    "weights_of",
 ]

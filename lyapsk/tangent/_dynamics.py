@@ -17,6 +17,9 @@ class Dynamics(ABC):
         The number ``n`` of entries of the full state.
     """
 
+    is_diagonal = False
+    """Whether ``log_growth`` tells the growth of every direction without a frame."""
+
     @property
     @abstractmethod
     def shape(self):

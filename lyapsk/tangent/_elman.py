@@ -2,28 +2,23 @@
 
 from dataclasses import dataclass
 
-import torch
-
-from ._cell import Cell
+from ._cell import GatedCell
+from ._nonlinearities import NONLINEARITIES
 
 
 @dataclass(frozen=True)
-class ElmanCell(Cell):
-    """``torch.nn.RNN`` with ``phi`` tanh or relu; the state is ``h``."""
+class ElmanCell(GatedCell):
+    """``torch.nn.RNN`` with ``phi`` tanh, relu or the identity; the state is ``h``."""
 
     nonlinearity: str = "tanh"
 
-    @property
-    def shape(self):
-        return (*super().shape, self.nonlinearity)
-
     def step(self, state, from_x):
         drive = self.recurrent(state) + from_x
-        h = torch.tanh(drive) if self.nonlinearity == "tanh" else torch.relu(drive)
+        h = NONLINEARITIES[self.nonlinearity].function(drive)
         return h, (h,)
 
     def tangent_map(self, h):
-        slope = 1 - h * h if self.nonlinearity == "tanh" else (h > 0).to(h.dtype)
+        slope = NONLINEARITIES[self.nonlinearity].slope(h)
         recurrent, inputs = self.recurrent.scaled([{0: slope}]), self.input.scaled([{0: slope}])
 
         def push(step, tangents, out, below=None):

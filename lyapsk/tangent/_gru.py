@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import torch
 
-from ._cell import Cell
+from ._cell import GatedCell
 
 
 @dataclass(frozen=True)
-class GRUCell(Cell):
+class GRUCell(GatedCell):
     """``h_t = (1 - z) c + z h_{t-1}``, ``c = tanh(V_c x + r (W_c h_{t-1}))``; state ``h``."""
 
     def step(self, state, from_x):

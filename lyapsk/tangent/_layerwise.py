@@ -33,6 +33,7 @@ def layerwise(layers, drive):
             own = Drive(next(states), inputs.flip(flips), drive.n_steps)
             parts.append((Stack((cell,)), own, f"l{index}{suffix}"))
             if index + 1 < len(layers):
-                outputs.append(cell.outputs(own.state, own.inputs).flip(flips))
+                followed = cell.follow(own.state, own.inputs)
+                outputs.append(cell.output(followed, own.inputs).flip(flips))
         inputs = torch.cat(outputs, -1) if outputs else None
     return parts

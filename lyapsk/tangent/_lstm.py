@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ._cell import Cell
+from ._cell import GatedCell
 
 
 @dataclass(frozen=True)
-class LSTMCell(Cell):
+class LSTMCell(GatedCell):
     """``c_t = f c_{t-1} + i g`` and ``h_t = P (o tanh c_t)``; the state is ``(h, c)``.
 
     Attributes

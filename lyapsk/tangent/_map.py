@@ -10,7 +10,7 @@ from ..exceptions import InvalidInputError
 from ._dynamics import Dynamics
 
 # torch.func counts its levels for the whole process: threads disturb each other.
-_ONE_AT_A_TIME = Lock()
+ONE_AT_A_TIME = Lock()
 
 
 class StepMap(Dynamics):
@@ -57,7 +57,7 @@ class StepMap(Dynamics):
         before, after = [], []
         for x in inputs:
             before.append(state[0])
-            with _ONE_AT_A_TIME:
+            with ONE_AT_A_TIME:
                 state = self._step(state[0], None if x is None else x[0]).detach().unsqueeze(0)
             after.append(state)
 
@@ -66,7 +66,7 @@ class StepMap(Dynamics):
             states = before[step].repeat_interleave(k, 0)
             x = None if inputs[step] is None else inputs[step][0].repeat_interleave(k, 0)
             vectors = tangents.reshape(-1, self.state_size)
-            with _ONE_AT_A_TIME:
+            with ONE_AT_A_TIME:
                 _, pushed = jvp(lambda s: self._step(s, x), (states,), (vectors,))
             out.copy_(pushed.detach().view(tangents.shape))
 

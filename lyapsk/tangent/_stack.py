@@ -1,11 +1,12 @@
 """Stacked layers as one dynamical system."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
-from ._cell import concatenate, map_tensors
+from ._cell import WithRecurrentTerm
 from ._dynamics import Dynamics
+from ._holders import concatenate, map_tensors, shape_of
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,6 @@ class Stack(Dynamics):
         return self.cells[0].n_networks
 
     @property
-    def input_size(self):
-        """Width of the inputs that the lowest layer takes."""
-        return self.cells[0].input.weight.shape[-1]
-
-    @property
     def state_sizes(self):
         """State entries of each layer, in the order in which the state holds them."""
         return [cell.state_size for cell in self.cells]
@@ -43,7 +39,12 @@ class Stack(Dynamics):
 
     @property
     def shape(self):
-        return (self.input_size, *(cell.shape for cell in self.cells))
+        return tuple(shape_of(cell) for cell in self.cells)
+
+    @property
+    def is_diagonal(self):
+        """Whether the growth is known without a frame; see ``Cell.diagonal``."""
+        return len(self.cells) == 1 and self.cells[0].diagonal
 
     @classmethod
     def concatenate(cls, stacks):
@@ -61,10 +62,41 @@ class Stack(Dynamics):
         """
         parts = []
         for cell, part in zip(self.cells, state.split(self.state_sizes, -1), strict=True):
-            new, _ = cell.step(part, cell.input(x))
-            x = new[..., : cell.output_size]
-            parts.append(new)
+            parts.append(cell.advance(part, x))
+            x = cell.output(parts[-1], x)
         return torch.cat(parts, -1)
+
+    def output(self, state, x):
+        """What the highest layer gives out, from states after steps and the stack's inputs."""
+        for cell, part in zip(self.cells, state.split(self.state_sizes, -1), strict=True):
+            x = cell.output(part, x)
+        return x
+
+    def log_growth(self, state, inputs):
+        """States along the inputs, and their growth where the stack ``is_diagonal``."""
+        (cell,) = self.cells
+        states = cell.follow(state, inputs)
+        return states, cell.log_growth(states, state, inputs)
+
+    def with_recurrent_terms(self):
+        """The same stack, of cells that all have recurrent matrices; they may be zero."""
+        return Stack(tuple(map(WithRecurrentTerm.of, self.cells)))
+
+    @property
+    def recurrent(self):
+        """List the recurrent matrices (n_networks, n_rows, n_in) of cells that all have some."""
+        return [cell.recurrent.weight.flatten(1, 2) for cell in self.cells]
+
+    @property
+    def blocks(self):
+        """Slices of the full state, one for each layer."""
+        return _consecutive(self.state_sizes, self.state_sizes)
+
+    @property
+    def read_back(self):
+        """Slices of the full state that the layers' recurrent matrices read."""
+        sizes = [cell.recurrent.weight.shape[-1] for cell in self.cells]
+        return _consecutive(self.state_sizes, sizes)
 
     def pull(self, state, x, cotangents):
         """``J^T v`` of one step, for several ``v`` of each sequence.
@@ -104,12 +136,13 @@ class Stack(Dynamics):
         n_sequences, weights = len(states), []
 
         def leaf(weight):
-            weights.append(weight.expand(n_sequences, *weight.shape[1:]).requires_grad_())
+            weights.append(weight.detach().expand(n_sequences, *weight.shape[1:]).requires_grad_())
             return weights[-1]
 
         with torch.enable_grad():
             after = map_tensors(leaf, self).step(states, inputs)
-            gradients = iter(torch.autograd.grad(after, weights, adjoint))
+            gradients = torch.autograd.grad(after, weights, adjoint, materialize_grads=True)
+        gradients = iter(gradients)
         return map_tensors(lambda _: next(gradients), self)
 
     def recurrent_tangent(self, states, inputs, direction):
@@ -119,8 +152,8 @@ class Stack(Dynamics):
         ----------
         states, inputs
             As for ``weight_gradient``.
-        direction : list of Tensor of shape (n_sequences, n_gates, n_units, n_in)
-            Change of each layer's recurrent weights, for each sequence.
+        direction : list of Tensor of shape (n_sequences, n_rows, n_in)
+            Change of each layer's recurrent matrices, for each sequence.
 
         Returns
         -------
@@ -129,16 +162,13 @@ class Stack(Dynamics):
         """
         n_sequences = len(states)
         with torch.enable_grad():
-            shared = map_tensors(lambda w: w.expand(n_sequences, *w.shape[1:]), self)
-            weights = [cell.recurrent.weight.detach().requires_grad_() for cell in shared.cells]
-            cells = [
-                replace(cell, recurrent=replace(cell.recurrent, weight=weight))
-                for cell, weight in zip(shared.cells, weights, strict=True)
-            ]
-            after = Stack(tuple(cells)).step(states, inputs)
+            shared = map_tensors(lambda w: w.detach().expand(n_sequences, *w.shape[1:]), self)
+            weights = [cell.recurrent.weight.requires_grad_() for cell in shared.cells]
+            after = shared.step(states, inputs)
             # The gradient is linear in what it is the gradient of: its own gradient transposes it.
             dual = torch.zeros_like(after, requires_grad=True)
             pulled = torch.autograd.grad(after, weights, dual, create_graph=True)
+            direction = [own.view_as(w) for own, w in zip(direction, weights, strict=True)]
             (pushed,) = torch.autograd.grad(pulled, dual, direction)
         return pushed
 
@@ -148,7 +178,7 @@ class Stack(Dynamics):
         states, pushes = [], []
         for cell, part in zip(self.cells, state.split(self.state_sizes, -1), strict=True):
             followed, push = cell.linearize(part, inputs)
-            inputs = followed[..., : cell.output_size]
+            inputs = cell.output(followed, inputs)
             states.append(followed)
             pushes.append(push)
 
@@ -157,6 +187,11 @@ class Stack(Dynamics):
             parts, targets = (v.split(self.state_sizes, -1) for v in (tangents, out))
             for cell, push, part, target in zip(self.cells, pushes, parts, targets, strict=True):
                 push(step, part, target, below)
-                below = target[..., : cell.output_size]
+                below = cell.push_output(target, below)
 
         return torch.cat(states, -1), push_all
+
+
+def _consecutive(strides, sizes):
+    starts = [sum(strides[:index]) for index in range(len(strides))]
+    return [slice(start, start + size) for start, size in zip(starts, sizes, strict=True)]

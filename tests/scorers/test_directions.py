@@ -6,8 +6,9 @@ import torch
 from helpers import LAYERS, dense_jacobians, make_layer, torch_step
 from scipy.linalg import block_diag
 from torch import nn
+from torch.nn.utils import parametrize
 
-from lyapsk.scorers._directions import _leading, _outputs, adjoint_side, state_side
+from lyapsk.scorers._directions import _leading, adjoint_side, state_side
 from lyapsk.scorers._readings import Reading
 from lyapsk.spectrum import initial_frame
 from lyapsk.tangent import dynamics_of
@@ -51,29 +52,45 @@ def states_jacobians_adjoint(layer, reading, i):
 
 
 def blocks_of(layer, dynamics):
-    """Of the recurrent weights' gradients' places: state and output of each layer."""
-    starts = np.cumsum([0, *dynamics.state_sizes])
-    return [
-        (range(a, b), range(a, a + cell.output_size))
-        for a, b, cell in zip(starts, starts[1:], dynamics.cells, strict=False)
-    ]
+    """Each layer's part of the state, and what of it the recurrent matrices read."""
+    whole = dynamics.with_recurrent_terms()
+    return list(zip(whole.blocks, whole.read_back, strict=True))
 
 
-@pytest.mark.parametrize("name", LAYERS)
+def recurrent_gradients(layer, reading, i, states, adjoint, dynamics):
+    """Gradients with respect to the layers' recurrent matrices, (n_rows, n_in) each."""
+    if dynamics.cells[0].diagonal:
+        # They have none: that of a linear term, added to the new state, stands for it.
+        return [torch.tensor(adjoint).T @ states]
+    with parametrize.cached():
+        weights = [getattr(layer, f"weight_hh_l{index}") for index in range(layer.num_layers)]
+        gradients = [torch.zeros_like(weight) for weight in weights]
+        for state, x, delta in zip(states, reading.inputs[i], adjoint, strict=False):
+            own = torch.autograd.grad(torch_step(layer, state, x), weights, torch.tensor(delta))
+            gradients = [total + part for total, part in zip(gradients, own, strict=True)]
+    return gradients
+
+
+CONSTRAINED = {
+    f"{name}{end}"
+    for name in ("AntisymmetricRNN", "LipschitzRNN")
+    for end in ("", "-stacked-unbiased")
+}
+STACKED_WITHOUT_MATRICES = {
+    f"{name}-stacked-unbiased" for name in ("IndRNN", "MinGRU", "MinLSTM", "LRU")
+}
+
+
+@pytest.mark.parametrize("name", sorted(LAYERS.keys() - CONSTRAINED - STACKED_WITHOUT_MATRICES))
 def test_state_side(name):
     layer, dynamics, reading, frame = make_reading(name)
     overlaps = state_side(dynamics, reading, frame, M)
     for i, length in enumerate(reading.lengths):
         states, J, adjoint = states_jacobians_adjoint(layer, reading, i)
-        weights = [getattr(layer, f"weight_hh_l{index}") for index in range(layer.num_layers)]
-        gradients = [torch.zeros_like(weight) for weight in weights]
-        for s in range(length):
-            after = torch_step(layer, states[s], reading.inputs[i, s])
-            own = torch.autograd.grad(after, weights, torch.tensor(adjoint[s]))
-            gradients = [total + part for total, part in zip(gradients, own, strict=True)]
+        gradients = recurrent_gradients(layer, reading, i, states, adjoint, dynamics)
         padded = [
-            np.pad(g.numpy(), ((0, 0), (0, len(state) - len(outputs))))
-            for g, (state, outputs) in zip(gradients, blocks_of(layer, dynamics), strict=True)
+            np.pad(g.numpy(), ((0, 0), (0, state.stop - read.stop)))
+            for g, (state, read) in zip(gradients, blocks_of(layer, dynamics), strict=True)
         ]
         vectors = np.linalg.svd(block_diag(*padded))[2][:M]
         frame_before = frame.mT.numpy()
@@ -81,6 +98,27 @@ def test_state_side(name):
             expected = (frame_before.T @ vectors.T) ** 2
             np.testing.assert_allclose(overlaps[i, s], expected, atol=1e-9)
             frame_before, _ = np.linalg.qr(J[s] @ frame_before)
+
+
+def test_recurrent_matrices_of_constrained_layers_are_those_that_act():
+    """The gradient is taken to ``W - W^T - g I``, and to ``A`` and ``W``, which are not free."""
+    for name, of_linear in (("AntisymmetricRNN", False), ("LipschitzRNN", True)):
+        layer, dynamics, reading, _ = make_reading(name)
+        states, _, adjoint = states_jacobians_adjoint(layer, reading, 0)
+        after = torch.cat([states[1:], torch_step(layer, states[-1], reading.inputs[0, -1])[None]])
+        M = getattr(layer, "weight_linear_l0", None)
+        change = (after - states).detach() / layer.step_size
+        if of_linear:
+            A = 0.25 * (M + M.T) + 0.75 * (M - M.T) - layer.shift * torch.eye(len(M))
+            change = change - states @ A.T.detach()
+        delta = layer.step_size * torch.tensor(adjoint)
+        expected = ((1 - change**2) * delta).T @ states
+        if of_linear:
+            expected = torch.cat([delta.T @ states, expected])
+        whole = dynamics.weight_gradient(
+            states[None], reading.inputs[:1], torch.tensor(adjoint)[None]
+        )
+        torch.testing.assert_close(whole.recurrent[0][0], expected.detach(), rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -123,7 +161,7 @@ def test_adjoint_inside_the_backward_frame_is_contained():
 
 def test_vectors_are_ordered_over_layers_and_missing_beyond_the_rank():
     dynamics = dynamics_of(make_layer("lstm-stacked"), dtype=torch.float64, device="cpu")
-    places, n = _outputs(dynamics), dynamics.state_size
+    places, n = dynamics.read_back, dynamics.state_size
     left, right = torch.tensor(RNG.normal(size=(2, 3, 12))), torch.tensor(RNG.normal(size=(2, 3)))
     small, large = left[0].T @ right.diag_embed()[0], 10 * left[1, 0].outer(right[1])
     vectors = _leading([small[None], large[None]], places, 5, n, right=True)[0]

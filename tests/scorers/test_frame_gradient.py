@@ -6,11 +6,13 @@ import torch
 from helpers import LAYERS, dense_jacobians, make_layer, make_net, tokens, torch_step
 from skorch import NeuralNet, NeuralNetClassifier, NeuralNetRegressor
 from torch import nn
+from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from lyapsk import frame_gradient
 from lyapsk.exceptions import InvalidInputError
-from lyapsk.tangent import dynamics_of
+from lyapsk.nn import LRU
+from lyapsk.tangent import dynamics_of, weights_of
 
 RNG = np.random.default_rng(0)
 N_STEPS = 7
@@ -66,10 +68,12 @@ def net_of(layer, where, task):
 def autograd(net, x, y):
     """Gradient of the net's own loss of one batch, by torch's own backward through the layer."""
     layer = net.module_.layer
-    names = [name for name, _ in layer.named_parameters()]
-    loss = net.get_loss(net.infer(torch.tensor(x)), torch.tensor(y), training=False)
-    weights = [getattr(layer, name) for name in names]
-    return dict(zip(names, torch.autograd.grad(loss, weights), strict=True))
+    of_outputs = ("weight_ho", "weight_io", "bias") if isinstance(layer, LRU) else ()
+    names = [name for name in weights_of(layer) if not name.startswith(of_outputs or "none")]
+    with parametrize.cached():
+        loss = net.get_loss(net.infer(torch.tensor(x)), torch.tensor(y), training=False)
+        weights = [getattr(layer, name) for name in names]
+        return dict(zip(names, torch.autograd.grad(loss, weights), strict=True))
 
 
 def distance(gradient, expected):

@@ -5,9 +5,10 @@ import pytest
 import torch
 from helpers import LAYERS, make_layer
 from torch import nn
+from torch.nn.utils import parametrize
 
 from lyapsk.spectrum import Drive, Position, differentiable_exponents, follow_frame, initial_frame
-from lyapsk.tangent import dynamics_of, map_tensors, named_weights
+from lyapsk.tangent import dynamics_of, map_tensors, named_gradients
 
 N_STEPS, K = 10, 2
 
@@ -46,10 +47,12 @@ def test_exponents_are_those_of_the_frame_iteration(name):
 def test_gradient_is_that_of_finite_differences(name):
     layer, dynamics, drive, frame = setting(name)
     live, leaves = with_gradient(dynamics)
+    for key in list(getattr(layer, "parametrizations", ())):
+        parametrize.remove_parametrizations(layer, key)
     weights = torch.tensor([1.0, -0.3])
     loss = (weights * differentiable_exponents(live, drive, frame).square()).sum()
-    gradients = iter(torch.autograd.grad(loss, leaves))
-    named = named_weights(layer, map_tensors(lambda _: next(gradients), live))
+    gradients = iter(torch.autograd.grad(loss, leaves, materialize_grads=True))
+    named = named_gradients(layer, map_tensors(lambda _: next(gradients), live))
     rng = np.random.default_rng(1)
     for parameter, (key, gradient) in zip(
         [getattr(layer, key) for key in named], named.items(), strict=True
@@ -82,7 +85,7 @@ def test_segments_change_nothing_and_bound_memory(monkeypatch):
                 lambda t: kept.append(t.numel()) or t, lambda t: t
             ):
                 loss = differentiable_exponents(live, long, frame).sum()
-            return torch.autograd.grad(loss, leaves)[0], sum(kept)
+            return torch.autograd.grad(loss, leaves, materialize_grads=True)[0], sum(kept)
 
     by_segments, few = gradient_and_kept(one_segment=False)
     whole, _ = gradient_and_kept(one_segment=True)

@@ -8,6 +8,7 @@ from torch import nn
 
 from lyapsk import lyapunov_spectrum
 from lyapsk.spectrum import initial_frame
+from lyapsk.tangent import dynamics_of
 
 RNG = np.random.default_rng(0)
 SEQUENCES = RNG.normal(size=(3, 40, 3))
@@ -24,10 +25,16 @@ def jacobians_of(layer):
     return [dense_jacobians(layer, torch.tensor(x), start) for x in SEQUENCES]
 
 
+def method_of(layer):
+    """ "auto", unless that reads the exponents off diagonal Jacobians without a frame."""
+    dynamics = dynamics_of(layer, dtype=torch.float64, device="cpu")
+    return "qr" if dynamics.is_diagonal else "auto"
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_exponents_are_those_of_dense_products(name):
     layer = make_layer(name)
-    spectrum = lyapunov_spectrum(layer, SEQUENCES)
+    spectrum = lyapunov_spectrum(layer, SEQUENCES, method=method_of(layer))
     expected = np.array(
         [growth_of(J, frame_of(spectrum.state_size)).mean(0) for J in jacobians_of(layer)]
     )
@@ -53,9 +60,28 @@ def test_sum_rule(name):
 @pytest.mark.parametrize("k", [1, 3])
 def test_leading_exponents_are_the_first_of_the_full_spectrum(name, k):
     layer = make_layer(name)
-    full = lyapunov_spectrum(layer, SEQUENCES, keep="growth")
-    leading = lyapunov_spectrum(layer, SEQUENCES, n_exponents=k, keep="growth")
+    kept = {"keep": "growth", "method": method_of(layer)}
+    full = lyapunov_spectrum(layer, SEQUENCES, **kept)
+    leading = lyapunov_spectrum(layer, SEQUENCES, n_exponents=k, **kept)
     np.testing.assert_allclose(leading.growth.cumsum(1), full.growth[..., :k].cumsum(1), atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["IndRNN", "MinGRU", "MinLSTM", "LRU"])
+def test_diagonal_jacobians_need_no_frame(name):
+    layer = make_layer(name)
+    spectrum = lyapunov_spectrum(layer, SEQUENCES, keep="growth", warmup=5)
+    J = torch.stack(jacobians_of(layer))[:, 5:]
+    moduli = torch.linalg.eigvals(J).abs().sort(-1).values
+    growth = np.sort(spectrum.growth, -1)
+    np.testing.assert_allclose(growth, moduli.log(), atol=1e-9)
+    np.testing.assert_allclose(
+        spectrum.growth.mean(1), spectrum.per_sequence[:, spectrum.order.argsort()]
+    )
+    leading = lyapunov_spectrum(layer, SEQUENCES, n_exponents=2, warmup=5)
+    np.testing.assert_array_equal(leading.exponents, spectrum.exponents[:2])
+    framed = lyapunov_spectrum(layer, np.tile(SEQUENCES, (1, 100, 1)), method="lu", warmup=400)
+    alone = lyapunov_spectrum(layer, np.tile(SEQUENCES, (1, 100, 1)), warmup=400)
+    np.testing.assert_allclose(framed.exponents, alone.exponents, atol=2e-3)
 
 
 def test_constant_jacobian_gives_its_eigenvalues():

@@ -6,7 +6,7 @@ from helpers import LAYERS, dense_jacobians, make_layer, one_step, torch_step
 from torch import nn
 
 from lyapsk.tangent import Stack, dynamics_of
-from lyapsk.tangent._layers import _KINDS
+from lyapsk.tangent._torch import TORCH_KINDS
 
 CPU = {"dtype": torch.float64, "device": torch.device("cpu")}
 
@@ -101,8 +101,8 @@ def test_dynamics_keep_the_weights_that_they_were_made_from():
     assert torch.equal(one_step(dynamics, *point)[0], before)
 
 
-@pytest.mark.parametrize("kind", _KINDS)
-def test_every_known_kind_steps_and_pushes_as_autograd_says(kind):
+@pytest.mark.parametrize("kind", TORCH_KINDS)
+def test_every_kind_of_torch_steps_and_pushes_as_autograd_says(kind):
     torch.manual_seed(0)
     module = kind(3, 4).double()
     dynamics = dynamics_of(module, **CPU)
