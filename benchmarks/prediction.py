@@ -1,12 +1,13 @@
 """How well spectra predict the final loss of networks, against rivals and controls.
 
-    python benchmarks/prediction.py [--quick] [--record] [--directory DIR] [--jobs N]
+    python benchmarks/prediction.py [--layers] [--quick] [--record] [--directory DIR] [--jobs N]
 
 The networks of a population learn one task. In the regime "fixed" architecture, size and initial
 weights vary; in "varied" the learning rate does too, over two decades. The target is the log of
 the final validation loss. Networks and spectra are kept in DIR, so that a second run only fits
 predictors. --quick takes a few minutes, and is too small for conclusions. --record writes the
-section "Prediction" of RESULTS.md and the figure of the docs.
+section "Prediction" of RESULTS.md and the figure of the docs. --layers asks of one population of
+all layers, those of `lyapsk.nn` too, instead; --record then writes the section "All layers".
 """
 
 import argparse
@@ -20,6 +21,8 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+import pandas as pd
+import prediction_layers
 from prediction_report import ALONE, BOTH, CURVE, FEATURES, SPECTRUM, draw, numbers, section
 from report import record
 from sklearn.base import clone
@@ -41,10 +44,12 @@ from lyapsk import (
 )
 from lyapsk._parallel import in_parallel, one_thread
 from lyapsk.tasks import TASKS, delayed_copy, digits_by_rows, make_population
+from lyapsk.tasks._modules import LAYERS
 
 DIRECTORY = Path("~/.cache/lyapsk/populations").expanduser()
 
 REGIMES = {"fixed": 0.005, "varied": (0.0005, 0.05)}
+LAYERS_EACH = 20
 HALF_INTERVAL = 1.645
 """Of a normal distribution's 90 % interval, in standard deviations."""
 
@@ -229,10 +234,11 @@ def controls(population, epoch, kept):
     recipes, names = population.hyper_parameters()
     shape = [name.startswith("kind") or name == "log_hidden_size" for name in names]
     weights = [sorted(network.weights[epoch].items()) for network in population.networks]
-    norms = np.array([[np.linalg.norm(array) for _, array in arrays] for arrays in weights])
+    norms = pd.DataFrame([[np.linalg.norm(array) for _, array in own] for own in weights])
+    logs = np.log(norms.fillna(1))  # layers differ in how many weights they have
     return {
         "hyper-parameters": recipes[kept],
-        "weight norms, kind, size": np.hstack([np.log(norms), recipes[:, shape]])[kept],
+        "weight norms, kind, size": np.hstack([logs, recipes[:, shape]])[kept],
         "loss now": np.log(population.losses[kept, epoch])[:, None],
     }
 
@@ -318,6 +324,7 @@ def gathered(y, repeats, done):
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--layers", action="store_true", help="one population of all layers")
     parser.add_argument("--quick", action="store_true", help="two small tasks, few networks")
     parser.add_argument("--record", action="store_true", help="write RESULTS.md and the figure")
     parser.add_argument("--directory", type=Path, default=DIRECTORY, help="of networks, spectra")
@@ -331,9 +338,35 @@ def arguments():
     return options
 
 
+def all_layers(plan, options):
+    """One population of all layers: asked for networks, and for layers that are new."""
+    population = make_population(
+        digits_by_rows(),
+        (LAYERS_EACH if plan is FULL else 4) * len(LAYERS),
+        kinds=tuple(LAYERS),
+        learning_rates=REGIMES["fixed"],
+        directory=options.directory,
+        n_jobs=options.jobs,
+        **plan.training,
+    )
+    kinds = np.array([recipe.kind for recipe in population.recipes])[population.finished]
+    take = partial(spectra, joblib.Memory(options.directory / "spectra", verbose=0), options.jobs)
+    (case,) = cases_of(population, "fixed", replace(plan, epochs=(0,)), take)
+    results = compete([case], everything, partial(folds, plan), options.jobs)
+    unseen = compete([case], on_spectrum, lambda _: prediction_layers.by_kind(kinds), options.jobs)
+    text = prediction_layers.section(case, kinds, results, unseen, ["AeLLE", *RIVALS])
+    print(text)
+    if options.record:
+        record(prediction_layers.HEADING, text)
+        prediction_layers.draw(case, kinds)
+
+
 def main():
     options = arguments()
     plan = QUICK if options.quick else FULL
+    if options.layers:
+        all_layers(plan, options)
+        return
     tasks = {name: plan.tasks.get(name, TASKS[name]) for name in options.tasks or plan.tasks}
     plan = replace(
         plan,
