@@ -97,7 +97,21 @@ def by_coupling(largest):
             f"g = {g:g}": "{:.3f} ± {:.3f}".format(*at[g]) for g in shown
         }
     in_theory = {f"g = {g:g}": f"{largest_exponent(g):.3f}" for g in shown}
-    return found | {"mean-field theory": {"turns positive at g": 1.0, **in_theory}}
+    return found | {
+        "infinite, if errors halve": {
+            f"g = {g:g}": "{:.3f} ± {:.3f}".format(*extrapolated(largest, GAINS.index(g)))
+            for g in shown
+        },
+        "mean-field theory": {"turns positive at g": 1.0, **in_theory},
+    }
+
+
+def extrapolated(largest, gain):
+    """The exponent of infinitely large networks, if twice the size is half as far from it."""
+    (half, of_half), (whole, of_whole) = (
+        [values[gain] for values in largest[n]] for n in SIZES[-2:]
+    )
+    return 2 * whole - half, np.hypot(2 * of_whole, of_half)
 
 
 def by_size(spectra):

@@ -51,13 +51,13 @@ def find_layer(module, name=None):
         raise RecurrentLayerError(
             f"layer: got {name!r}, but the model is itself the recurrent layer. Leave layer out."
         )
-    layers = {n: m for n, m in module.named_modules() if is_recurrent(m)}
+    layers = _recurrent_layers(module)
     found = ", ".join(repr(n) for n in layers)
     if not layers:
         raise RecurrentLayerError(
-            f"model: {type(module).__name__} has no recurrent layer. It must hold a "
-            "torch.nn.RNN, GRU, LSTM or one of their cells, with torch's own forward. Write the "
-            "step of any other as a function step(state, x) -> state, and pass that."
+            f"model: {type(module).__name__} has no recurrent layer that is known. It must hold a "
+            "torch.nn.RNN, GRU, LSTM or one of their cells, with torch's own forward, or one of "
+            f"lyapsk.nn. {_how_to_register(module)}"
         )
     if name is not None and name not in layers:
         raise RecurrentLayerError(f"layer: got {name!r}. It must be one of {found}.")
@@ -67,6 +67,40 @@ def find_layer(module, name=None):
             f"Say which one to follow, for example layer={next(iter(layers))!r}."
         )
     return layers[next(iter(layers)) if name is None else name]
+
+
+def _recurrent_layers(module):
+    """Recurrent layers by name; what one holds inside is part of it."""
+    layers = {}
+    for name, part in module.named_modules():
+        inside = any(name.startswith(f"{outer}." if outer else "") for outer in layers)
+        if is_recurrent(part) and not inside:
+            layers[name] = part
+    return layers
+
+
+def _how_to_register(module):
+    """The lines that make a layer of a user's own known."""
+    own = [type(m).__name__ for m in module.modules() if not _is_of_torch(m) and m is not module]
+    name = own[0] if own else type(module).__name__
+    return f"""To tell how a layer of your own steps:
+
+    from lyapsk import LayerDynamics, register_layer
+
+    class {name}Dynamics(LayerDynamics):
+        def start(self, layer):  # the full state, of shape (n,)
+            return torch.zeros(layer.hidden_size)
+
+        def step(self, layer, state, x):  # the next state, of one sequence
+            return torch.tanh(layer.recurrent(state) + layer.input(x))
+
+    register_layer({name}, {name}Dynamics)
+
+A function step(state, x) -> state can also be passed by itself."""
+
+
+def _is_of_torch(module):
+    return type(module).__module__.partition(".")[0] == "torch"
 
 
 def state_size(model, layer=None):

@@ -2,10 +2,15 @@
 
 from torch import nn
 
-from .._checks import check_count, check_positive
-from ..exceptions import InvalidInputError
+from .. import nn as own
+from .._checks import check_choice, check_count, check_positive
 
-LAYERS = {"RNN": nn.RNN, "GRU": nn.GRU, "LSTM": nn.LSTM}
+LAYERS = {
+    "RNN": nn.RNN,
+    "GRU": nn.GRU,
+    "LSTM": nn.LSTM,
+    **{name: getattr(own, name) for name in own.__all__ if name != "RecurrentLayer"},
+}
 
 
 class SequenceNetwork(nn.Module):
@@ -13,15 +18,17 @@ class SequenceNetwork(nn.Module):
 
     Parameters
     ----------
-    kind : {"RNN", "GRU", "LSTM"}, default="LSTM"
-        Recurrent layer; "RNN" is the tanh network of Elman.
+    kind : str, default="LSTM"
+        Recurrent layer: "RNN", which is the tanh network of Elman, "GRU", "LSTM", or the name of
+        one of :mod:`lyapsk.nn`.
     hidden_size : int, default=32
         Number of hidden units.
     n_inputs, n_outputs : int, default=1
         Width of one step of the input, and of the output.
     half_width : float or None, default=None
         Recurrent weights are drawn uniformly from ``[-half_width, half_width]``; None leaves
-        them as torch draws them, with a half-width of ``1 / sqrt(hidden_size)``.
+        them as their layer draws them, torch's with a half-width of ``1 / sqrt(hidden_size)``.
+        Layers without a free matrix of recurrent weights keep their own.
     read_from : int or None, default=None
         First step that is read out; a negative one counts from the end. None reads out the last
         step alone.
@@ -54,7 +61,9 @@ class SequenceNetwork(nn.Module):
         self.readout = nn.Linear(hidden_size, n_outputs)
         if half_width is not None:
             check_positive("half_width", half_width)
-            nn.init.uniform_(self.recurrent.weight_hh_l0, -half_width, half_width)
+            free = dict(self.recurrent.named_parameters()).get("weight_hh_l0")
+            if free is not None and free.ndim == 2:
+                nn.init.uniform_(free, -half_width, half_width)
 
     def forward(self, X):
         """Outputs for X (n_sequences, n_steps, n_inputs).
@@ -75,5 +84,4 @@ class SequenceNetwork(nn.Module):
 
 def check_kind(name, kind):
     """Refuse a kind of layer that there is not."""
-    if not isinstance(kind, str) or kind not in LAYERS:
-        raise InvalidInputError(f"{name}={kind!r}: choose one of {', '.join(LAYERS)}.")
+    check_choice(name, kind, tuple(LAYERS))

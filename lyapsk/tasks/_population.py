@@ -11,7 +11,6 @@ from .._files import writable_directory
 from .._parallel import in_parallel
 from ..exceptions import InvalidInputError, InvalidTypeError, LyapskWarning
 from ._base import SequenceTask
-from ._modules import LAYERS
 from ._recipes import Recipe, draw_recipes
 from ._store import network_files
 from ._training import TrainedNetwork, make_net, train_network
@@ -99,13 +98,15 @@ class Population:
 
         Returns
         -------
-        values : ndarray of shape (n_networks, 6)
+        values : ndarray of shape (n_networks, n_kinds + 3)
         names : list of str
-            One-hot kind, then logarithms of hidden size, half-width and learning rate.
+            One-hot kind, of those that there are, then logarithms of hidden size, half-width and
+            learning rate.
         """
-        names = [f"kind_{kind}" for kind in LAYERS]
+        kinds = list(dict.fromkeys(recipe.kind for recipe in self.recipes))
+        names = [f"kind_{kind}" for kind in kinds]
         names += ["log_hidden_size", "log_half_width", "log_learning_rate"]
-        return np.array([_numbers(recipe) for recipe in self.recipes]), names
+        return np.array([_numbers(recipe, kinds) for recipe in self.recipes]), names
 
 
 def make_population(
@@ -131,8 +132,8 @@ def make_population(
         What they learn.
     n_networks : int
         How many. The first of them are the same in a larger population.
-    kinds : sequence of {"RNN", "GRU", "LSTM"}, default=("RNN", "GRU", "LSTM")
-        Recurrent layers, in turn.
+    kinds : sequence of str, default=("RNN", "GRU", "LSTM")
+        Recurrent layers, in turn, by the names that :class:`SequenceNetwork` has for them.
     hidden_sizes : int or (low, high), default=(8, 48)
         Hidden units, drawn uniformly, both bounds included.
     half_widths : float or (low, high), default=(0.03, 2.0)
@@ -260,6 +261,6 @@ def _net(task, recipe, network, epoch):
     return net
 
 
-def _numbers(recipe):
-    one_hot = [float(recipe.kind == kind) for kind in LAYERS]
+def _numbers(recipe, kinds):
+    one_hot = [float(recipe.kind == kind) for kind in kinds]
     return one_hot + list(np.log([recipe.hidden_size, recipe.half_width, recipe.learning_rate]))

@@ -2,10 +2,13 @@ import pytest
 import torch
 from torch import nn
 
+from lyapsk import nn as own
 from lyapsk.exceptions import InvalidInputError
 from lyapsk.tasks import SequenceNetwork
 
-KINDS = {"RNN": nn.RNN, "GRU": nn.GRU, "LSTM": nn.LSTM}
+TORCH_KINDS = {"RNN": nn.RNN, "GRU": nn.GRU, "LSTM": nn.LSTM}
+OWN_KINDS = {name: getattr(own, name) for name in own.__all__ if name != "RecurrentLayer"}
+KINDS = TORCH_KINDS | OWN_KINDS
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +37,7 @@ def test_reads_out_from_many_steps(read_from, steps):
         torch.testing.assert_close(module(X)[:, row], module.readout(hidden[:, step]))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TORCH_KINDS)
 def test_half_width_bounds_the_recurrent_weights_alone(kind):
     module = SequenceNetwork(kind, hidden_size=20, half_width=1.5)
     largest = {name: p.abs().max().item() for name, p in module.recurrent.named_parameters()}
@@ -42,11 +45,27 @@ def test_half_width_bounds_the_recurrent_weights_alone(kind):
     assert max(largest.values()) <= 20**-0.5
 
 
+@pytest.mark.parametrize("kind", OWN_KINDS)
+def test_half_width_is_for_free_matrices(kind):
+    with torch.random.fork_rng():
+        usual = SequenceNetwork(kind, hidden_size=20).recurrent
+    module = SequenceNetwork(kind, hidden_size=20, half_width=1.5).recurrent
+    changed = {
+        name
+        for (name, weight), before in zip(
+            module.named_parameters(), usual.parameters(), strict=True
+        )
+        if not torch.equal(weight, before)
+    }
+    keep_theirs = ("LRU", "IndRNN", "MinGRU", "MinLSTM", "OrthogonalRNN")
+    assert changed == (set() if kind in keep_theirs else {"weight_hh_l0"})
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"kind": "rnn"}, "kind='rnn': choose one of RNN, GRU, LSTM"),
-        ({"kind": ["RNN"]}, r"kind=\['RNN'\]: choose one of RNN, GRU, LSTM"),
+        ({"kind": "rnn"}, "kind: got 'rnn'. It must be 'RNN' or 'GRU'"),
+        ({"kind": ["RNN"]}, r"kind: got \['RNN'\]. It must be 'RNN'"),
         ({"hidden_size": 0}, "hidden_size: got 0. It must be a whole number of at least 1"),
         ({"hidden_size": 2.5}, "hidden_size: got 2.5"),
         ({"half_width": -1.0}, "half_width: got -1.0. It must be a finite number above 0"),

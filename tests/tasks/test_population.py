@@ -94,6 +94,15 @@ def test_hyper_parameters_are_numbers_with_names(small_task):
         np.testing.assert_allclose(np.exp(row[3:]), expected)
 
 
+def test_layers_of_our_own_join_populations(small_task):
+    population = quick(small_task, kinds=("LRU", "CoRNN"), max_epochs=1, checkpoints=(0, 1))
+    values, names = population.hyper_parameters()
+    assert names[:2] == ["kind_LRU", "kind_CoRNN"]
+    assert LyapunovSpectrumTransformer(small_task.X_valid[:2]).fit_transform(
+        population.nets(1)
+    ).shape == (len(values), 90)
+
+
 def test_regression_at_every_step():
     task = four_sines(n_train=64, n_valid=16)
     population = quick(task, 2)
