@@ -10,7 +10,7 @@ demo: .venv/installed
 	$(BIN)/python -m lyapsk demo
 
 test: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --doctest-modules lyapsk tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --doctest-modules --doctest-glob="*.rst" lyapsk docs tests
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv

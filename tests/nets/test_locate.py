@@ -79,6 +79,7 @@ def test_the_error_for_an_unknown_layer_shows_lines_that_make_it_known():
     assert found == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")  # torch's own
 def test_a_registered_layer_hides_those_inside_it():
     register_layer(GRULoop, GRULoopDynamics)
     module = LastOutput(GRULoop())
