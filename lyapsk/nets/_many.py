@@ -1,19 +1,25 @@
-"""Spectra of many networks: in batches, in parallel, cached, none lost to another's failure."""
+"""Spectra of many networks: in batches, in parallel, kept, none lost to another's failure."""
 
-from dataclasses import fields, is_dataclass
+from functools import partial
+from itertools import islice
 
 import torch
 from joblib import Parallel, delayed, effective_n_jobs
-from sklearn.utils.validation import check_memory
 from tqdm.auto import tqdm
 
-from .._version import __version__
-from ..exceptions import LyapskError
+from ..exceptions import InvalidInputError, LyapskError
+from ..tangent import map_tensors
+from ._kept import KeptSpectra
 from ._locate import state_size
 from ._problem import pose
-from ._solve import solve
+from ._saved import opened
+from ._solve import solve, solve_elsewhere
 
+AT_A_TIME = 1024
+"""Networks that are held at once."""
 LARGEST_CHUNK = 256
+LARGEST_KEPT_CHUNK = 32
+"""Networks that a killed run loses at most for each process."""
 CHUNKS_PER_JOB = 4
 
 
@@ -24,25 +30,32 @@ def many_spectra(
     *,
     names,
     layer=None,
+    module=None,
+    trusted=False,
     n_jobs=None,
     memory=None,
     strict=True,
     verbose=0,
 ):
-    """Spectra of a list of networks.
+    """Spectra of a collection of networks.
 
     Parameters
     ----------
-    networks : list
+    networks : sequence
+        Networks, or paths of saved ones; read one by one, and not kept.
     sequences : whatever the networks' own forward takes
     options : Options
     names : list of str
         What errors call each network.
     layer : str, optional
+    module : callable, optional
+        See ``opened``.
+    trusted : bool, default=False
+        See ``opened``.
     n_jobs : int, optional
         Processes, as in joblib.
-    memory : str or joblib.Memory, optional
-        Where each network's spectrum is cached; networks then run one by one.
+    memory : str, Path or joblib.Memory, optional
+        Where each network's spectrum is kept.
     strict : bool, default=True
         Whether to raise the first error, before any long computation where that can be.
     verbose : int, default=0
@@ -53,23 +66,30 @@ def many_spectra(
     list of LyapunovSpectrum or LyapskError
         In the order of ``networks``; each error begins with its network's name.
     """
-    results = []
-    recorded = _progress(networks, "recording networks", verbose)
-    for name, network in zip(names, recorded, strict=True):
-        problem = _attempt(pose, network, sequences, options, layer=layer)
-        results.append(_named(name, problem, strict))
-    posed = [index for index, result in enumerate(results) if not failed(result)]
-    solved = _solve_all([results[i] for i in posed], options, n_jobs, memory, verbose)
-    for index, result in zip(posed, solved, strict=True):
-        results[index] = _named(names[index], result, strict)
+    kept = None if memory is None else KeptSpectra(memory, options)
+
+    def posed(read):
+        return pose(_read(read, module, trusted), sequences, options, layer=layer)
+
+    results, entries = [], zip(names, _openers(networks), strict=True)
+    with _bar("taking spectra", verbose, len(networks)) as bar:
+        while some := list(islice(entries, AT_A_TIME)):
+            problems = [_named(name, _attempt(posed, network), strict) for name, network in some]
+            solved = _solve_all(problems, options, n_jobs, kept, bar)
+            for (name, _), problem, result in zip(some, problems, solved, strict=True):
+                results.append(problem if failed(problem) else _named(name, result, strict))
     return results
 
 
-def state_sizes(networks, *, layer=None, strict=True):
+def state_sizes(networks, *, layer=None, module=None, trusted=False, strict=True):
     """State sizes of the networks that can be read; with ``strict`` all must be."""
+
+    def size(read):
+        return state_size(_read(read, module, trusted), layer)
+
     sizes = [
-        _named(f"network {index}", _attempt(state_size, network, layer), strict)
-        for index, network in enumerate(networks)
+        _named(f"network {index}", _attempt(size, network), strict)
+        for index, network in enumerate(_openers(networks))
     ]
     return [size for size in sizes if not failed(size)]
 
@@ -79,55 +99,69 @@ def failed(result):
     return isinstance(result, LyapskError)
 
 
-def _solve_all(problems, options, n_jobs, memory, verbose):
-    """Solve batch by batch; a cached problem is a batch of its own."""
-    if memory is None:
-        run, members = solve, _chunks(problems, effective_n_jobs(n_jobs))
+def _openers(networks):
+    """For each network a function that reads it."""
+    return (partial(networks.__getitem__, index) for index in range(len(networks)))
+
+
+def _read(read, module, trusted):
+    """A network of a collection, whose own reading may fail too."""
+    try:
+        network = read()
+    except Exception as error:
+        raise InvalidInputError(
+            f"X: reading it failed with {type(error).__name__}: {error}. Look at the collection "
+            "that X is."
+        ) from error
+    return opened(network, module, trusted)
+
+
+def _solve_all(problems, options, n_jobs, kept, bar):
+    """Solve problems batch by batch; errors among them, and spectra that are kept, stay."""
+    results = list(problems)
+    missing = [index for index, problem in enumerate(problems) if not failed(problem)]
+    if kept is not None:
+        for index in missing:
+            results[index] = kept.read(problems[index])
+        missing = [index for index in missing if results[index] is None]
+    bar.update(len(problems) - len(missing))
+    n_jobs_at_once = effective_n_jobs(n_jobs)
+    members = _chunks(problems, missing, n_jobs_at_once, kept is not None)
+    if n_jobs_at_once == 1:
+        calls = (delayed(solve)([problems[i] for i in batch], options) for batch in members)
     else:
-        run, members = _cached(memory), [[index] for index in range(len(problems))]
-    calls = (delayed(run)([problems[i] for i in batch], options) for batch in members)
+        calls = (
+            delayed(solve_elsewhere)(
+                map_tensors(torch.Tensor.cpu, [problems[i] for i in batch]), options
+            )
+            for batch in members
+        )
     done = Parallel(n_jobs=n_jobs, return_as="generator")(calls)
-    results = [None] * len(problems)
-    with _progress(None, "taking spectra", verbose, total=len(problems)) as bar:
-        for batch, spectra in zip(members, done, strict=True):
-            for index, spectrum in zip(batch, spectra, strict=True):
-                results[index] = spectrum
-            bar.update(len(batch))
+    for batch, spectra in zip(members, done, strict=True):
+        for index, spectrum in zip(batch, spectra, strict=True):
+            results[index] = spectrum
+            if kept is not None and not failed(spectrum):
+                kept.write(problems[index], spectrum)
+        bar.update(len(batch))
     return results
 
 
-def _chunks(problems, n_jobs):
+def _chunks(problems, members, n_jobs, kept):
     """Positions of problems to solve in one go: networks of one shape side by side."""
-    first = [(p.parts[0].dynamics.shape, p.parts[0].drive.shape) for p in problems]
-    order = sorted(range(len(problems)), key=lambda index: (repr(first[index]), index))
-    size = LARGEST_CHUNK if n_jobs == 1 else -(-len(problems) // (CHUNKS_PER_JOB * n_jobs))
+
+    def place(index):
+        (part, *_) = problems[index].parts
+        return repr((part.dynamics.shape, part.drive.shape)), index
+
+    order = sorted(members, key=place)
+    size = LARGEST_CHUNK if n_jobs == 1 else -(-len(order) // (CHUNKS_PER_JOB * n_jobs))
+    size = min(size, LARGEST_KEPT_CHUNK if kept else LARGEST_CHUNK)
     return [order[i : i + size] for i in range(0, len(order), max(1, size))]
 
 
-def _cached(memory):
-    """``solve``, with results kept under weights, drive, options and version."""
-    kept = check_memory(memory).cache(_solve_known, ignore=["problems"])
-    return lambda problems, options: kept(_arrays(problems), __version__, options, problems)
-
-
-def _solve_known(key, version, options, problems):
-    return solve(problems, options)
-
-
-def _arrays(part):
-    """Nested tuples and arrays that say the same wherever the tensors lie in memory."""
-    if torch.is_tensor(part):
-        return part.cpu().numpy()
-    if is_dataclass(part):
-        return type(part).__name__, *(_arrays(getattr(part, f.name)) for f in fields(part))
-    if isinstance(part, list | tuple):
-        return tuple(_arrays(entry) for entry in part)
-    return part
-
-
-def _attempt(function, *args, **kwargs):
+def _attempt(function, *args):
     try:
-        return function(*args, **kwargs)
+        return function(*args)
     except LyapskError as error:
         return error
 
@@ -143,5 +177,5 @@ def _named(name, result, strict):
     return named
 
 
-def _progress(iterable, what, verbose, **kwargs):
-    return tqdm(iterable, desc=what, unit="network", delay=2, disable=not verbose, **kwargs)
+def _bar(what, verbose, total):
+    return tqdm(desc=what, unit="network", delay=2, disable=not verbose, total=total)

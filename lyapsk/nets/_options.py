@@ -1,7 +1,7 @@
 """How a spectrum is to be computed, checked before anything runs."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 
 import torch
@@ -18,7 +18,10 @@ DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 @dataclass(frozen=True)
 class Options:
-    """Checked arguments that ``lyapunov_spectrum`` and the transformer share; see there."""
+    """Checked arguments that ``lyapunov_spectrum`` and the transformer share; see there.
+
+    ``local`` says that no device was asked for.
+    """
 
     n_exponents: int | None
     n_steps: int | None
@@ -31,6 +34,7 @@ class Options:
     batch_size: int | None
     coupling: str
     tol: float | None
+    local: bool = False
 
     @classmethod
     def checked(
@@ -75,7 +79,12 @@ class Options:
             batch_size=_count_or_none("batch_size", batch_size, "what fits in memory"),
             coupling=coupling,
             tol=tol,
+            local=device is None,
         )
+
+    def on_this_machine(self):
+        """The same, with the device that this process sees where none was asked for."""
+        return replace(self, device=_usable_device(None)) if self.local else self
 
     def coupling_of(self, layers):
         """Whether layers, as ``cells_of`` gives them, share one frame: "full" or "layers"."""

@@ -2,6 +2,7 @@
 
 import torch
 
+from .._parallel import one_thread
 from ..exceptions import NumericalError
 from ..spectrum import (
     Piece,
@@ -12,6 +13,7 @@ from ..spectrum import (
     on_all_cores,
     standard_error,
 )
+from ..tangent import map_tensors
 from ._units import units_of
 
 BATCH_MEANS = 16
@@ -50,11 +52,21 @@ def solve(problems, options):
     ]
 
 
+def solve_elsewhere(problems, options):
+    """The same in a process that shares its machine with others: on one thread, and on the GPU
+    that it sees where no device was asked for."""
+    options = options.on_this_machine()
+    with one_thread():
+        return solve(map_tensors(lambda tensor: tensor.to(options.device), problems), options)
+
+
 def _follow_within_memory(unit, problems, options):
     """Growth of a unit, halved as often as the memory of its device asks for."""
     try:
         return [(unit, _follow(unit, problems, options))]
-    except torch.OutOfMemoryError:
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if type(error) is RuntimeError and "allocate memory" not in str(error):
+            raise
         halves = unit.halves()
         if len(halves) == 1:
             raise

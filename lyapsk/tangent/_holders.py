@@ -22,8 +22,8 @@ def map_tensors(function, holder):
     """The same holder of weights with ``function`` of each of its tensors in place of it."""
     if torch.is_tensor(holder):
         return function(holder)
-    if isinstance(holder, tuple):
-        return tuple(map_tensors(function, part) for part in holder)
+    if isinstance(holder, tuple | list):
+        return type(holder)(map_tensors(function, part) for part in holder)
     if isinstance(holder, dict):
         return {name: map_tensors(function, part) for name, part in holder.items()}
     if is_dataclass(holder):

@@ -1,7 +1,6 @@
 """Trained networks on disk: one safetensors file for each, whole and checked."""
 
 import json
-import warnings
 from dataclasses import asdict, dataclass
 from functools import partial
 from hashlib import sha256
@@ -9,13 +8,9 @@ from pathlib import Path
 from types import FunctionType
 
 import joblib
-import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
-from .._files import write_atomically
-from ..exceptions import LyapskWarning
+from .._array_file import ArrayFile, digest
 from ._training import TrainedNetwork, make_net
 
 FORMAT = 1
@@ -42,32 +37,21 @@ class NetworkFile:
         arrays = {f"curves/{name}": curve for name, curve in network.curves.items()}
         for epoch, state in network.weights.items():
             arrays |= {f"weights/{epoch}/{name}": array for name, array in state.items()}
-        write_atomically(self.path, save(arrays, metadata=self._metadata(arrays)))
+        self._file.write(arrays)
 
     def read(self):
         """The network, or None where there is no file or, with a warning, a damaged one."""
-        if not self.path.exists():
-            return None
-        try:
-            with safe_open(self.path, framework="np") as file:
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                intact = file.metadata() == self._metadata(arrays)
-        except SafetensorError:
-            intact = False
-        if intact:
-            return _network(arrays)
-        warnings.warn(
-            f"{self.path} is damaged: its network is trained again.", LyapskWarning, stacklevel=3
-        )
-        return None
+        arrays = self._file.read("its network is trained again")
+        return None if arrays is None else _network(arrays)
 
-    def _metadata(self, arrays):
-        return {"lyapsk": self.description, "sha256": _digest(arrays)}
+    @property
+    def _file(self):
+        return ArrayFile(self.path, self.description)
 
 
 def network_files(directory, task, recipes, max_epochs, checkpoints):
     """A :class:`NetworkFile` for each recipe."""
-    data = _digest(
+    data = digest(
         {name: getattr(task, name) for name in ("X_train", "y_train", "X_valid", "y_valid")}
     )
     settings = {
@@ -121,12 +105,3 @@ def _network(arrays):
             epoch, _, parameter = rest.partition("/")
             weights.setdefault(int(epoch), {})[parameter] = array
     return TrainedNetwork(curves, weights)
-
-
-def _digest(arrays):
-    """A fingerprint of arrays by name."""
-    digest = sha256()
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name} {array.dtype} {array.shape} ".encode())
-        digest.update(np.ascontiguousarray(array))
-    return digest.hexdigest()

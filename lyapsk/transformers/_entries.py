@@ -1,6 +1,10 @@
 """What ``X`` holds: networks, or pairs of a network and its reference."""
 
+import os
+from collections.abc import Mapping, Sequence
+
 import numpy as np
+from torch import nn
 
 from ..exceptions import InvalidInputError, InvalidTypeError
 from ..nets import failed
@@ -9,16 +13,79 @@ _PLACES = ("network", "reference of network")
 
 
 def entries_of(X):
-    """The entries of a list, a tuple or an object array; rows of a 2-d array become lists."""
+    """The entries of a list, a tuple or an object array, or the lazy collection that X is.
+
+    Rows of a 2-d array become lists.
+    """
     objects = isinstance(X, np.ndarray) and X.dtype == object and X.ndim in (1, 2)
-    if not objects and not isinstance(X, list | tuple):
+    in_memory = objects or isinstance(X, list | tuple)
+    if not in_memory and not _is_lazy(X):
         raise InvalidTypeError(
-            f"X: got {type(X).__name__}. It must be a list or an object array with one entry for "
-            "each network, also where there is a single one: [net]."
+            f"X: got {type(X).__name__}. It must be a list, an object array or another sequence "
+            "with one entry for each network, also where there is a single one: [net]."
         )
     if len(X) == 0:
         raise InvalidInputError("X: got no networks. Pass at least one.")
-    return X.tolist() if objects else list(X)
+    if objects:
+        return X.tolist()
+    return list(X) if in_memory else X
+
+
+def _is_lazy(X):
+    """Whether X gives one entry at a time; texts, modules and arrays are no collections."""
+    can = hasattr(X, "__getitem__") and hasattr(X, "__len__")
+    return can and not isinstance(X, str | bytes | Mapping | nn.Module) and not hasattr(X, "shape")
+
+
+class Networks(Sequence):
+    """The networks of all entries, one after another; of a lazy collection read when asked for.
+
+    Parameters
+    ----------
+    X : as ``entries_of`` takes it
+    paired : bool
+        Whether entries are pairs.
+    name : str
+        What errors call X.
+    """
+
+    def __init__(self, X, *, paired, name):
+        entries = entries_of(X)
+        self.in_memory = isinstance(entries, list)
+        self.width = 1 + paired
+        self._entries = groups_of(entries, paired=paired, name=name) if self.in_memory else entries
+        self._paired, self._name = paired, name
+
+    def __len__(self):
+        return self.width * len(self._entries)
+
+    def __getitem__(self, index):
+        position, place = divmod(index, self.width)
+        entry = self._entries[position]
+        if not self.in_memory:
+            entry = group_of(entry, position, paired=self._paired, name=self._name)
+        return entry[place]
+
+    @property
+    def first_of_each(self):
+        """The first network of each entry."""
+        return _EveryOther(self) if self.width == 2 else self
+
+    @property
+    def on_disk(self):
+        """Whether to look at the networks takes more than memory."""
+        return not self.in_memory or any(isinstance(n, str | os.PathLike) for n in self)
+
+
+class _EveryOther(Sequence):
+    def __init__(self, networks):
+        self._networks = networks
+
+    def __len__(self):
+        return len(self._networks) // 2
+
+    def __getitem__(self, index):
+        return self._networks[2 * index]
 
 
 def is_pair(entry):
@@ -28,10 +95,17 @@ def is_pair(entry):
 
 def groups_of(entries, *, paired, name):
     """Each entry as a tuple: ``(network,)``, or ``(network, reference)`` where ``paired``."""
-    for position, entry in enumerate(entries):
-        if is_pair(entry) != paired:
-            raise InvalidInputError(_advice(entry, position, name, paired))
-    return [tuple(entry) if paired else (entry,) for entry in entries]
+    return [
+        group_of(entry, position, paired=paired, name=name)
+        for position, entry in enumerate(entries)
+    ]
+
+
+def group_of(entry, position, *, paired, name):
+    """One entry as a tuple."""
+    if is_pair(entry) != paired:
+        raise InvalidInputError(_advice(entry, position, name, paired))
+    return tuple(entry) if paired else (entry,)
 
 
 def check_same_size(sizes, *, name):
@@ -45,7 +119,7 @@ def check_same_size(sizes, *, name):
             )
 
 
-def by_group(function, groups):
+def by_group(function, networks):
     """Apply a function of many networks to those of all groups at once, so that they batch.
 
     Parameters
@@ -53,17 +127,16 @@ def by_group(function, groups):
     function : callable
         ``function(networks, names)`` is a list of results or errors; the names say which group a
         network is from, and which of its networks it is.
-    groups : list of tuple
-        Of one length.
+    networks : Networks
 
     Returns
     -------
     list of results, of tuples of results where the groups are pairs, or of errors
         For each group; the first error of its networks where there is one.
     """
-    width = len(groups[0])
-    names = [f"{place} {i}" for i in range(len(groups)) for place in _PLACES[:width]]
-    results = function([network for group in groups for network in group], names)
+    width = networks.width
+    names = [f"{place} {i}" for i in range(len(networks) // width) for place in _PLACES[:width]]
+    results = function(networks, names)
     return [_joined(results[i : i + width]) for i in range(0, len(results), width)]
 
 

@@ -1,5 +1,6 @@
 """Fitted networks to spectrum features."""
 
+import os
 from numbers import Integral, Real
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..nets import Options, check_sequences, many_spectra, state_sizes
 from ._blocks import Blocks, check_features
-from ._entries import by_group, check_same_size, entries_of, groups_of
+from ._entries import Networks, by_group, check_same_size, groups_of
 from ._failures import in_rows, reported
 from ._statistics import FLOOR
 
@@ -56,8 +57,10 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
         Networks of one shape that run together; by default as many as fit in memory.
     n_jobs : int, optional
         Processes, as in joblib.
-    memory : str or joblib.Memory, optional
-        Where each network's spectrum is cached.
+    memory : str, Path or joblib.Memory, optional
+        Directory in which each network's spectrum is kept, under its weights, what drives it and
+        all that the numbers depend on. A run that was killed goes on where it was, several may
+        share it at a time, and damaged files are found out and made anew.
     error_score : "raise" or float, default="raise"
         What a network that cannot be processed gives: an error, or a row of this value, a warning
         and an entry in ``failures_``.
@@ -65,6 +68,12 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
         In nats per step. Exponents below it, also minus infinity, are set to it in the features.
     random_state : int, RandomState or None, default=None
         Seeds the initial frame. None stands for one fixed frame.
+    module : callable, optional
+        For paths in ``X``: given the metadata of a file of weights, a dict of str with the path
+        under ``"path"``, it makes the torch module whose weights these are.
+    trusted : bool, default=False
+        Whether paths in ``X`` may lead to pickles. To open one can run any code that its author
+        wished.
     verbose : int, default=0
         Above 0, progress is shown of anything that takes longer than two seconds.
 
@@ -110,10 +119,12 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
         "features": ["array-like"],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "n_jobs": [Integral, None],
-        "memory": [str, HasMethods(["cache"]), None],
+        "memory": [str, os.PathLike, HasMethods(["cache"]), None],
         "error_score": [StrOptions({"raise"}), Real],
         "floor": [Interval(Real, None, 0, closed="neither")],
         "random_state": ["random_state"],
+        "module": [callable, None],
+        "trusted": ["boolean"],
         "verbose": ["verbose"],
     }
 
@@ -136,6 +147,8 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
         error_score="raise",
         floor=FLOOR,
         random_state=None,
+        module=None,
+        trusted=False,
         verbose=0,
     ):
         self.sequences = sequences
@@ -154,6 +167,8 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
         self.error_score = error_score
         self.floor = floor
         self.random_state = random_state
+        self.module = module
+        self.trusted = trusted
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -162,10 +177,12 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : list or object array
-            Initialised or fitted skorch nets, modules or recurrent layers; with ``"change"``
-            pairs ``(network, reference)`` of them, also as an object array of shape
-            (n_networks, 2).
+        X : list, object array or other sequence
+            Initialised or fitted skorch nets, modules or recurrent layers, or paths of saved ones
+            (``.safetensors``, or a ``.pt`` state dict, with ``module``; pickles with
+            ``trusted``); with ``"change"`` pairs ``(network, reference)`` of them, also as an
+            object array of shape (n_networks, 2). Of any other sequence than a list or an array
+            one entry at a time is asked for, so that more networks than fit in memory pass.
         y : ignored
 
         Returns
@@ -175,10 +192,13 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
         check_features(self.features)
         self._options()
         check_sequences(self.sequences)
-        networks = [network for network, *_ in self._groups(entries_of(X), "X")]
-        strict = self.error_score == "raise"
-        widest = max(state_sizes(networks, layer=self.layer, strict=strict), default=1)
-        self.n_points_ = self.n_points or min(widest, self.n_exponents or widest)
+        networks = Networks(X, paired=self._paired, name="X")
+        self.n_points_ = self.n_points
+        # What is on disk is opened once, in transform, unless something is to be learned from it.
+        if self.n_points is None or not networks.on_disk:
+            strict = self.error_score == "raise"
+            widest = max(self._state_sizes(networks.first_of_each, strict=strict), default=1)
+            self.n_points_ = self.n_points or min(widest, self.n_exponents or widest)
         return self
 
     def transform(self, X):
@@ -230,11 +250,12 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
         list of LyapunovSpectrum, or of pairs (LyapunovSpectrum, LyapunovSpectrum)
             None for a network or a pair that failed, where ``error_score`` is a value.
         """
-        groups = self._groups(entries_of(X), "X")
-        if self._paired:
-            sizes = [state_sizes(group, layer=self.layer, strict=False) for group in groups]
+        networks = Networks(X, paired=self._paired, name="X")
+        if self._paired and not networks.on_disk:
+            each = iter(networks)
+            sizes = [self._state_sizes(pair, strict=False) for pair in zip(each, each, strict=True)]
             check_same_size(sizes, name="X")
-        spectra, self.failures_ = reported(by_group(self._many_spectra, groups))
+        spectra, self.failures_ = reported(by_group(self._many_spectra, networks))
         return spectra
 
     def get_feature_names_out(self, input_features=None):
@@ -249,6 +270,11 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
     def _groups(self, entries, name):
         return groups_of(entries, paired=self._paired, name=name)
 
+    def _state_sizes(self, networks, *, strict):
+        return state_sizes(
+            networks, layer=self.layer, module=self.module, trusted=self.trusted, strict=strict
+        )
+
     def _many_spectra(self, networks, names):
         return many_spectra(
             networks,
@@ -256,6 +282,8 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
             self._options(),
             names=names,
             layer=self.layer,
+            module=self.module,
+            trusted=self.trusted,
             n_jobs=self.n_jobs,
             memory=self.memory,
             strict=self.error_score == "raise",

@@ -89,12 +89,12 @@ def test_rows_do_not_depend_on_how_they_are_computed(nets, arguments, tmp_path, 
 def test_memory_computes_each_network_once(nets, tmp_path):
     transformer = LyapunovSpectrumTransformer(X, memory=str(tmp_path))
     transformer.fit_transform(nets)
-    kept = list(tmp_path.rglob("output.pkl"))
+    kept = list(tmp_path.rglob("*.safetensors"))
     assert len(kept) == len(nets)
     written = [path.stat().st_mtime_ns for path in kept]
     transformer.fit_transform(nets[::-1])
     assert written == [path.stat().st_mtime_ns for path in kept]
-    assert len(list(tmp_path.rglob("output.pkl"))) == len(nets)
+    assert len(list(tmp_path.rglob("*.safetensors"))) == len(nets)
 
 
 def test_in_pipeline_cross_validation_and_grid_search():
