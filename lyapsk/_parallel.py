@@ -12,9 +12,17 @@ def in_parallel(function, argument_lists, n_jobs, description, verbose=1):
     """``[function(*arguments), ...]`` in `n_jobs` processes, with a progress bar on stderr."""
     calls = [delayed(function)(*arguments) for arguments in argument_lists]
     # torch wants writable arrays: processes get copies on write, not joblib's read-only ones.
-    run = Parallel(n_jobs=n_jobs, batch_size=1, return_as="generator", mmap_mode="c")
+    run = as_they_come(n_jobs=n_jobs, batch_size=1, mmap_mode="c")
     silent = not (calls and verbose)
     return list(tqdm(run(calls), total=len(calls), desc=description, disable=silent))
+
+
+def as_they_come(**options):
+    """joblib's ``Parallel`` that gives results as they are done, where its backend can."""
+    try:
+        return Parallel(return_as="generator", **options)
+    except ValueError:
+        return Parallel(**options)
 
 
 @contextmanager

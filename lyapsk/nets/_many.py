@@ -4,9 +4,10 @@ from functools import partial
 from itertools import islice
 
 import torch
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import delayed, effective_n_jobs
 from tqdm.auto import tqdm
 
+from .._parallel import as_they_come
 from ..exceptions import InvalidInputError, LyapskError
 from ..tangent import map_tensors
 from ._kept import KeptSpectra
@@ -136,7 +137,7 @@ def _solve_all(problems, options, n_jobs, kept, bar):
             )
             for batch in members
         )
-    done = Parallel(n_jobs=n_jobs, return_as="generator")(calls)
+    done = as_they_come(n_jobs=n_jobs)(calls)
     for batch, spectra in zip(members, done, strict=True):
         for index, spectrum in zip(batch, spectra, strict=True):
             results[index] = spectrum

@@ -158,21 +158,38 @@ class RecurrentLayer(nn.Module, ABC):
                 f"input: got shape {tuple(x.shape)} as (n_steps, n_sequences, n_inputs). There "
                 f"must be at least one step, of {self.input_size} inputs."
             )
+        self._check_dtype("input", x)
         return x, lengths
 
     def _starts(self, hx, x, alone):
         """Full states (n_sequences, n) that the layers start from."""
-        shape = (self.num_layers, x.shape[1], self.hidden_size)
         if hx is None:
             return x.new_zeros(self.num_layers, x.shape[1], self.n_parts * self.hidden_size)
         parts = hx if isinstance(hx, tuple | list) else (hx,)
-        parts = [part.unsqueeze(1) if alone else part for part in parts]
+        n_sequences = () if alone else (x.shape[1],)
+        shape = (self.num_layers, *n_sequences, self.hidden_size)
         if len(parts) != self.n_parts or any(part.shape != shape for part in parts):
+            named = (
+                "(num_layers, hidden_size)" if alone else "(num_layers, n_sequences, hidden_size)"
+            )
             raise InvalidInputError(
                 f"hx: got shapes {[tuple(part.shape) for part in parts]}. There must be "
-                f"{self.n_parts} of shape (num_layers, n_sequences, hidden_size), here {shape}."
+                f"{self.n_parts} of shape {named}, here {shape}."
             )
-        return torch.cat(parts, -1)
+        self._check_dtype("hx", *parts)
+        starts = torch.cat(parts, -1)
+        return starts.unsqueeze(1) if alone else starts
+
+    def _check_dtype(self, name, *tensors):
+        """Refuse tensors that the weights cannot be multiplied with."""
+        expected = next(self.parameters()).dtype
+        for tensor in tensors:
+            mixed = torch.is_autocast_enabled(tensor.device.type)
+            if tensor.dtype != expected and not mixed:
+                raise InvalidInputError(
+                    f"{name}: got {tensor.dtype}. It must be {expected} as the weights: "
+                    f"convert it with .to({expected})."
+                )
 
     def _laid_out(self, outputs, input, lengths):
         """Outputs (n_steps, n_sequences, ...) in the layout of the input."""

@@ -14,6 +14,7 @@ class CoRNN(RecurrentLayer):
 
     ``z_t = z_{t-1} + d (tanh(W y_{t-1} + U z_{t-1} + V x_t + b) - g y_{t-1} - e z_{t-1})`` and
     ``y_t = y_{t-1} + d z_t``. The state is the pair ``(y, z)``, as that of an LSTM is ``(h, c)``.
+    Columns of ``weight_hh`` are those of ``W`` and then of ``U``.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import pi
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,10 @@ class LRU(RecurrentLayer):
     ``l = exp(-exp(n) + i exp(t))`` is a vector within the unit circle, and ``c`` normalises. The
     state is the pair of the real and the imaginary part of ``s``, each of ``hidden_size``. The
     exponents are ``log abs(l)``, each twice, whatever the inputs.
+
+    ``n``, ``t`` and the logarithm of ``c`` are ``log_decay``, ``log_phase`` and ``log_scale``; rows
+    of ``weight_ih`` are the real and then the imaginary part of ``B``, columns of ``weight_ho``
+    those of the conjugate of ``C``; ``weight_io`` is ``D``.
 
     Parameters
     ----------
@@ -55,9 +60,10 @@ class LRU(RecurrentLayer):
     def reset_layer(self, weights):
         """Draw ``l`` uniformly from the ring, ``B``, ``C`` and ``D`` from normal distributions."""
         low, high = self.radius
-        square = torch.empty(self.hidden_size).uniform_(low**2, high**2)
+        square, turn = torch.rand(2, self.hidden_size, dtype=torch.float64)
+        square = low**2 + (high**2 - low**2) * square
         weights["log_decay"].copy_((-square.log() / 2).log())
-        weights["log_phase"].copy_((2 * pi * torch.rand(self.hidden_size)).log())
+        weights["log_phase"].copy_((2 * pi * (1 - turn)).log())
         weights["log_scale"].copy_((1 - square).log() / 2)
         width = weights["weight_ih"].shape[1]
         nn.init.normal_(weights["weight_ih"], std=(2 * width) ** -0.5)
@@ -137,6 +143,6 @@ class _Cell(DrivenCell):
 
 
 def _in_circle(name, value):
-    if not 0 < value < 1:
+    if not (isinstance(value, Real) and 0 < value < 1):
         raise refusal(name, value, "between 0 and 1")
     return float(value)

@@ -15,6 +15,7 @@ class LipschitzRNN(RecurrentLayer):
 
     ``A`` and ``W`` are each ``(1 - s) (M + M^T) + s (M - M^T) - g I`` of a free matrix ``M``: the
     share ``s`` of the antisymmetric part and the shift ``g`` hold their eigenvalues to the left.
+    ``M`` is ``weight_linear`` for ``A`` and ``weight_hh`` for ``W``.
 
     Parameters
     ----------

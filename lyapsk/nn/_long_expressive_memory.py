@@ -18,6 +18,9 @@ class LEM(RecurrentLayer):
     ``y_t = (1 - b_t) y_{t-1} + b_t tanh(W_y z_t + V_y x_t + b_y)``. The output is ``y``; the state
     is the pair ``(y, z)``, as that of an LSTM is ``(h, c)``.
 
+    Rows of ``weight_ih`` and ``bias`` are those of 1, 2, z and y in turn, rows of ``weight_hh``
+    those of 1, 2 and z; ``weight_zy`` is ``W_y``.
+
     Parameters
     ----------
     input_size, hidden_size, num_layers, bias, batch_first, device, dtype

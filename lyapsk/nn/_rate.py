@@ -20,7 +20,7 @@ class RateRNN(RecurrentLayer):
     ----------
     input_size, hidden_size, num_layers, bias, batch_first, device, dtype
         As for ``torch.nn.RNN``.
-    step_size : float, default=0.1
+    step_size : float, default=0.3
         Of time, in units of the decay of a unit by itself. Exponents are per step: divide by it
         for those per unit of time.
     gain : float, default=1.0
@@ -40,7 +40,7 @@ class RateRNN(RecurrentLayer):
     (torch.Size([20, 5, 8]), torch.Size([1, 5, 8]))
     """
 
-    def __init__(self, *args, step_size=0.1, gain=1.0, **kwargs):
+    def __init__(self, *args, step_size=0.3, gain=1.0, **kwargs):
         constants = {
             "step_size": check_positive("step_size", step_size),
             "gain": check_positive("gain", gain),
@@ -64,7 +64,7 @@ class _Cell(GatedCell):
     def step(self, state, from_x):
         rates = torch.tanh(state)
         drive = self.recurrent(rates) + from_x
-        return torch.lerp(state, drive, self.step_size), (rates,)
+        return state + self.step_size * (drive - state), (rates,)
 
     def tangent_map(self, rates):
         slopes = (self.step_size * (1 - rates * rates)).unsqueeze(3).unbind()
