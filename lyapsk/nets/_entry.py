@@ -34,8 +34,9 @@ def lyapunov_spectrum(
     Parameters
     ----------
     model : skorch net, torch.nn.Module, recurrent layer, or callable
-        An initialised or fitted net; a module with a ``torch.nn.RNN``, ``GRU`` or ``LSTM``, or
-        with one of their cells that its forward loops over the steps; such a layer or cell
+        An initialised or fitted net; a module with a ``torch.nn.RNN``, ``GRU`` or ``LSTM``, with
+        one of their cells that its forward loops over the steps, with a layer of
+        :mod:`lyapsk.nn`, or with one of your own (:func:`register_layer`); such a layer or cell
         itself; or a function ``step(state, x) -> state`` of torch operations that takes
         one state (n,) and one input (n_inputs,), for maps without inputs ``step(state)``.
     sequences : array-like or whatever the model's forward takes
