@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 
 from .._checks import check_count, check_positive, refusal
 from ..exceptions import NumericalError
-from ..nets import Options, find_layer, module_of, pose
+from ..nets import Options, find_layer, module_of, pose, refresh_weights
 from ..spectrum import differentiable_exponents, initial_frame
 from ..tangent import attached_dynamics_of, dynamics_of
 from ._epochs import DOUBLING, is_chosen, outside_of_epoch
@@ -152,6 +152,7 @@ class GradientFlossing(OfFewSequences):
         finally:
             for parameter, gradient in gradients:
                 parameter.grad = gradient
+        refresh_weights(layer)
         self.losses_.append(
             self._loss(_dynamics(layer, options, dynamics_of), drives, options).item()
         )
@@ -160,6 +161,7 @@ class GradientFlossing(OfFewSequences):
     def _backward(self, layer, drives, options):
         """Loss now; its gradient goes to the layer's parameters."""
         with torch.enable_grad(), parametrize.cached():
+            refresh_weights(layer)
             loss = self._loss(_dynamics(layer, options, attached_dynamics_of), drives, options)
             loss.backward()
         return loss.item()

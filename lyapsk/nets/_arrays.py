@@ -21,9 +21,9 @@ def as_tensor(data, name):
         If it does not hold real numbers in the shape of an array.
     """
     if isinstance(data, torch.Tensor) and not data.is_complex():
-        return data.detach().clone()
+        return data.detach().to_dense().clone()
     try:
-        array = np.array(data)
+        array = np.asarray(data)
     except (ValueError, TypeError, RuntimeError) as error:
         raise InvalidInputError(
             f"{name}: got {_described(data)}, which is no array: {error}. Pass an array of real "
@@ -35,7 +35,7 @@ def as_tensor(data, name):
         )
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:
         array = array.astype(np.float64)
-    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C", copy=False))
+    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C"))
 
 
 def _described(data):

@@ -7,7 +7,16 @@ from torch import nn
 
 from ..exceptions import InvalidInputError
 from ..spectrum import Drive
-from ..tangent import Dynamics, Stack, StepMap, cells_of, is_recurrent, kind_of, layerwise
+from ..tangent import (
+    Dynamics,
+    Stack,
+    StepMap,
+    cells_of,
+    is_recurrent,
+    kind_of,
+    layerwise,
+    n_required,
+)
 from ._agreement import check_agreement
 from ._arrays import as_tensor
 from ._check import check_inputs, check_ranges, check_sequences, check_state, check_weights
@@ -79,7 +88,7 @@ def _pose_layer(model, sequences, options, name, initial_state, like):
         if is_recurrent(module):
             inputs, state = bare_inputs(sequences, getattr(layer, "input_size", None)), None
             refresh_weights(layer)
-            _check_bare(layer, inputs[0])
+            _check_bare(layer, inputs[:1])
         else:
             inputs, state = record(model, module, layer, sequences, check_agreement)
         layers = cells_of(layer, dtype=like.dtype, device=like.device)
@@ -102,18 +111,24 @@ def _pose_layer(model, sequences, options, name, initial_state, like):
     return Problem(tuple(parts), state_size)
 
 
-def _check_bare(layer, x):
-    """Let a layer of a user's own read a few steps (n_steps, n_inputs), and check its dynamics."""
+def _check_bare(layer, inputs):
+    """Let a layer of a user's own read the start of a sequence, and check its dynamics."""
     kind = kind_of(layer)
-    if not kind.is_own or not len(x):
+    if not kind.is_own or not any(map(len, inputs)):
         return
-    weight = next(iter(kind.weights(layer).values()), x)
-    x = x[:4].to(weight.device, weight.real.dtype)
+    weight = next(iter(kind.weights(layer).values()), inputs[0])
+    x = inputs[0][:4].to(weight.device, weight.real.dtype)
+    x = x[:1] if kind.is_cell else x.unsqueeze(1 - kind.batch_first(layer))
+    given = (x,) if n_required(layer.forward) < 2 else (x, kind.start(layer).to(x).unsqueeze(0))
     with recorded_calls(layer) as calls:
-        if kind.is_cell:
-            layer(x[:1])
-        else:
-            layer(x.unsqueeze(1 - kind.batch_first(layer)))
+        try:
+            layer(*given)
+        except Exception as error:
+            raise InvalidInputError(
+                f"sequences: the {type(layer).__name__}'s own forward failed on inputs of shape "
+                f"{tuple(x.shape)} with {type(error).__name__}: {error}. They must be what it "
+                "takes; where it needs more than inputs, pass the module that calls it."
+            ) from error
     check_agreement(layer, calls)
 
 

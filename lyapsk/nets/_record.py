@@ -3,16 +3,21 @@
 import inspect
 from collections.abc import Mapping
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 import torch
 from skorch import NeuralNet
+from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from ..exceptions import InvalidInputError, LyapskError, RecurrentLayerError
 from ..tangent import kind_of
 from ._arrays import as_tensor
+
+WEIGHT_MAKERS = BasePruningMethod, SpectralNorm, WeightNorm
 
 
 def record(model, module, layer, sequences, check):
@@ -77,7 +82,7 @@ def _copied(value):
         return value.detach().clone()
     if isinstance(value, PackedSequence):
         return value._replace(data=value.data.detach().clone())
-    return None if value is None else tuple(_copied(part) for part in value)
+    return tuple(map(_copied, value)) if isinstance(value, tuple | list) else value
 
 
 def _arguments(layer, args, kwargs):
@@ -141,16 +146,37 @@ def _as_input(data, module):
     if not isinstance(data, list | np.ndarray | torch.Tensor):
         return data
     tensor = as_tensor(data, "sequences")
-    weight = next(module.parameters())
+    weights = (w.real for w in chain(module.parameters(), module.buffers()))
+    weight = next((w for w in weights if w.is_floating_point()), tensor)
     dtype = weight.dtype if tensor.is_floating_point() else tensor.dtype
     return tensor.to(device=weight.device, dtype=dtype)
 
 
 def refresh_weights(layer):
     """Let hooks that make a layer's weights, as those of pruning, make them anew."""
-    if layer._forward_pre_hooks and hasattr(layer, "input_size"):
-        weight = next(layer.parameters())
-        layer(weight.new_zeros(1, layer.input_size))
+    for module in layer.modules():
+        for hook in module._forward_pre_hooks.values():
+            if isinstance(hook, WEIGHT_MAKERS):
+                hook(module, None)
+
+
+@contextmanager
+def made_once(layer):
+    """Weights that hooks make at each call are made once, and stay the same within the block."""
+    kept = [
+        (module._forward_pre_hooks, dict(module._forward_pre_hooks)) for module in layer.modules()
+    ]
+    refresh_weights(layer)
+    try:
+        for hooks, before in kept:
+            for key, hook in before.items():
+                if isinstance(hook, WEIGHT_MAKERS):
+                    del hooks[key]
+        yield
+    finally:
+        for hooks, before in kept:
+            hooks.clear()
+            hooks.update(before)
 
 
 def read_calls(layer, calls):
@@ -181,7 +207,7 @@ def _read_layer(layer, calls):
         )
     ((inputs, hx, _),) = calls
     if torch.is_tensor(inputs) and inputs.ndim == 2 and hx is not None:
-        hx = _each(hx, lambda part: part.unsqueeze(1))
+        hx = _each(hx, lambda part: part.unsqueeze(-2))
     return arranged(layer, inputs), None if hx is None else kind_of(layer).state_of(layer, hx)
 
 

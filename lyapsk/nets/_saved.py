@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import zipfile
 from pathlib import Path
 
 import joblib
@@ -19,6 +20,9 @@ PICKLES = {
     ".pt": lambda path: torch.load(path, map_location="cpu", weights_only=False),
     ".pth": lambda path: torch.load(path, map_location="cpu", weights_only=False),
 }
+
+ARCHIVE = b"PK\x03\x04"
+"""How zip archives begin."""
 
 
 def opened(network, module, trusted):
@@ -44,6 +48,7 @@ def opened(network, module, trusted):
         return network
     path = Path(network)
     try:
+        _check_archive(path)
         if path.suffix in WEIGHTS and module is not None:
             return _from_weights(path, module)
         if path.suffix in PICKLES and trusted:
@@ -58,6 +63,21 @@ def opened(network, module, trusted):
             "again, or leave it out."
         ) from error
     raise InvalidInputError(_advice(path))
+
+
+def _check_archive(path):
+    """Refuse archives, as torch writes them, with parts that are not what was written."""
+    with path.open("rb") as file:
+        if file.read(len(ARCHIVE)) != ARCHIVE:
+            return
+    # torch itself does not look at their check sums. It can be told to write none, which are 0.
+    with zipfile.ZipFile(path) as archive:
+        damaged = any(part.CRC for part in archive.infolist()) and archive.testzip()
+    if damaged:
+        raise InvalidInputError(
+            f"X: {path} is damaged: {damaged!r} in it is not what was written. Save it again, or "
+            "leave it out."
+        )
 
 
 def _from_weights(path, make_module):

@@ -163,8 +163,9 @@ class GradientAlignmentScorer(BaseEstimator):
         Parameters
         ----------
         net : initialised or fitted skorch net
-            With one recurrent layer, or one that ``layer`` names: ``torch.nn.RNN``, ``GRU`` or
-            ``LSTM`` of one direction, or one of their cells.
+            With one recurrent layer of one direction, or one that ``layer`` names: of torch, of
+            :mod:`lyapsk.nn`, or of your own. Where layers have no recurrent matrices, the
+            gradient is that of a term ``W s`` added to the new state, with ``W`` zero.
         X : whatever ``net.fit`` takes
             Sequences, or a torch Dataset of sequences and their targets. Sequences that the
             module packs count over their own steps only.

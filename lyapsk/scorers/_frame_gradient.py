@@ -229,6 +229,6 @@ def _share(dynamics, reading, back, Q, a):
 def _relative_distance(total, gradients):
     """Of what the frames gave from what autograd gave, all weights and batches together."""
     pairs = [(own[name], g[name]) for own, g in zip(total, gradients, strict=True) for name in g]
-    squares = [((own - g.to(own)).square().sum(), g.to(own).square().sum()) for own, g in pairs]
+    squares = [((own - g.to(own)).norm() ** 2, g.to(own).norm() ** 2) for own, g in pairs]
     distance, norm = (float(sum(column)) ** 0.5 for column in zip(*squares, strict=True))
     return distance / norm if norm > 0 else distance

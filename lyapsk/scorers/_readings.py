@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence, pad_sequence
 
 from .._random import same_generators
 from ..exceptions import InvalidInputError, NumericalError, RecurrentLayerError
-from ..nets import arranged, check_agreement, read_calls, recorded_calls
+from ..nets import arranged, check_agreement, made_once, read_calls, recorded_calls
 from ..spectrum import Drive, on_all_cores
 from ..tangent import kind_of, tensors_of, weights_of
 
@@ -167,14 +167,13 @@ def autograd_gradient(net, layer, names, X, y):
         By torch's names.
     """
 
-    def weights():
-        # After the forward: hooks, as those of pruning, make them anew in it.
+    # A parametrized weight is a new tensor at each access unless it is cached, and one that a
+    # hook makes, as those of pruning, is one at each call.
+    with with_backward(), parametrize.cached(), made_once(layer), same_generators():
         found = weights_of(layer)
-        return [found[name] for name in names]
-
-    # A parametrized weight is a new tensor at each access unless it is cached.
-    with with_backward(), parametrize.cached(), _differentiable(weights()), same_generators():
-        return dict(zip(names, _loss_gradients(net, X, y, weights), strict=True))
+        weights = [found[name] for name in names]
+        with _differentiable(weights):
+            return dict(zip(names, _loss_gradients(net, X, y, lambda: weights), strict=True))
 
 
 def _loss_gradients(net, X, y, leaves):
@@ -269,9 +268,11 @@ def _mapped(function, output):
     """``function`` of each tensor in what a layer gives."""
     if isinstance(output, PackedSequence):
         return output._replace(data=function(output.data))
-    if isinstance(output, tuple):
-        return tuple(_mapped(function, part) for part in output)
-    return function(output)
+    if isinstance(output, tuple | list):
+        parts = [_mapped(function, part) for part in output]
+        return type(output)(*parts) if hasattr(output, "_fields") else type(output)(parts)
+    is_real = isinstance(output, Tensor) and output.is_floating_point()
+    return function(output) if is_real else output
 
 
 def _leaves(outputs):
@@ -283,8 +284,8 @@ def _leaves(outputs):
 
 def _by_state(layer, gradients, dynamics, recording):
     """State gradients from those of a layer's outputs and of its last states."""
-    alone = torch.is_tensor(gradients) or isinstance(gradients, PackedSequence)
-    of_outputs, of_last = (gradients, None) if alone else gradients
+    alone = isinstance(gradients, Tensor | PackedSequence)
+    of_outputs, *of_last = (gradients,) if alone else gradients
     given = pad_sequence(arranged(layer, of_outputs), batch_first=True).transpose(0, 1)
     drive = recording.drive
     states, _ = dynamics.linearize(drive.state, drive.inputs)
@@ -294,7 +295,9 @@ def _by_state(layer, gradients, dynamics, recording):
         outputs = dynamics.output(states, inputs)[..., : given.shape[-1]]
         (by_state,) = torch.autograd.grad(outputs, states, given.reshape(outputs.shape).to(states))
     by_state = by_state.view(*given.shape[:2], -1).transpose(0, 1)
-    if of_last is not None:
-        last = kind_of(layer).state_of(layer, of_last).to(by_state)
+    used = []
+    _mapped(lambda gradient: used.append(bool(gradient.any())), of_last)
+    if any(used):
+        last = kind_of(layer).state_of(layer, of_last[0]).to(by_state)
         by_state[range(len(by_state)), recording.lengths - 1] += last
     return by_state

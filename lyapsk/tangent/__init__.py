@@ -19,7 +19,7 @@ from ._layers import (
     weights_of,
 )
 from ._layerwise import layerwise
-from ._map import StepMap
+from ._map import StepMap, n_required
 from ._nonlinearities import NONLINEARITIES
 from ._own import LayerDynamics
 from ._stack import Stack
@@ -46,6 +46,7 @@ __all__ = [
     "kind_of",
     "layerwise",
     "map_tensors",
+    "n_required",
     "named_gradients",
     "register_kind",
     "register_layer",

@@ -8,6 +8,7 @@ from torch.func import jvp, vmap
 
 from ..exceptions import InvalidInputError
 from ._dynamics import Dynamics
+from ._mappable import MappableCells
 
 # torch.func counts its levels for the whole process: threads disturb each other.
 ONE_AT_A_TIME = Lock()
@@ -36,12 +37,16 @@ class StepMap(Dynamics):
 
     def __init__(self, step, state, x=None):
         self.state_size = state.shape[-1]
-        # A step may write into the state that it is given.
-        if x is None and _n_required(step) < 2:
-            self._step = lambda states, _: vmap(lambda s: step(s.clone()))(states)
+
+        def one(state, *x):
+            # A step may write into the state that it is given.
+            with MappableCells():
+                return step(state.clone(), *x)
+
+        if x is None and n_required(step) < 2:
+            self._step = lambda states, _: vmap(one)(states)
         else:
-            in_dims = (0, None if x is None else 0)
-            self._step = vmap(lambda s, own: step(s.clone(), own), in_dims)
+            self._step = vmap(one, (0, None if x is None else 0))
         self._try(state, x)
 
     @property
@@ -74,7 +79,8 @@ class StepMap(Dynamics):
 
     def _try(self, state, x):
         try:
-            shape = self._step(state, x).shape
+            with ONE_AT_A_TIME:
+                shape = self._step(state, x).shape
         except Exception as error:
             raise InvalidInputError(
                 f"model: the step function failed on a state of shape ({self.state_size},) with "
@@ -88,7 +94,7 @@ class StepMap(Dynamics):
             )
 
 
-def _n_required(function):
+def n_required(function):
     """Number of arguments that a call must have."""
     try:
         parameters = inspect.signature(function).parameters.values()

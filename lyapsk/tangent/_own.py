@@ -2,25 +2,34 @@
 
 import copy
 import inspect
+import io
 import pickle
 import uuid
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
+from hashlib import sha256
 
 import torch
 from torch import nn
 from torch.func import jvp, vmap
-from torch.nn.utils import parametrize
+from torch.overrides import TorchFunctionMode
 
 from ..exceptions import RecurrentLayerError
 from ._cell import Cell
 from ._kind import Kind, state_from_torch
 from ._map import ONE_AT_A_TIME
+from ._mappable import MappableCells
 
 LARGEST_ENTRIES = 2**20
 """Of the Jacobians that are held at once."""
+
+FEW_ENTRIES = 2**14
+"""Of the Jacobians of one step: so many cost less than a call of automatic differentiation."""
+
+OF_EVERY_MODULE = frozenset(vars(nn.Module()))
+"""Names of the attributes in which torch keeps a module's parts, hooks and mode."""
 
 
 class LayerDynamics(ABC):
@@ -62,7 +71,8 @@ class LayerDynamics(ABC):
         Returns
         -------
         Tensor of shape (n,)
-            Made of torch operations that ``torch.vmap`` can map over sequences.
+            Made of torch operations that ``torch.vmap`` can map over sequences; of torch's
+            recurrent modules it may call cells, such as ``torch.nn.GRUCell``.
         """
 
     def push(self, layer, state, x, tangent):
@@ -118,42 +128,57 @@ class LayerDynamics(ABC):
         return state_from_torch(hx)
 
 
-@dataclass(frozen=True)
 class Skeleton:
     """A copy of a layer without its weights, to which those of many networks are lent in turn.
 
+    Parameters
+    ----------
+    layer : torch.nn.Module
+    weights : dict of str to Tensor
+        By name.
+    dynamics : LayerDynamics
+
     Attributes
     ----------
-    module : torch.nn.Module
-    constants : bytes
+    constants : str
         Equal where all but the weights is equal.
     """
 
-    module: nn.Module = field(compare=False)
-    constants: bytes
-
-    @classmethod
-    def of(cls, layer, dynamics, device):
-        """That of a layer, from a copy."""
-        bare = _copy_without_hooks(layer).to(device).eval()
-        for name in own_weights(bare):
-            owner, attribute = _owner(bare, name)
+    def __init__(self, layer, weights, dynamics):
+        self.dynamics = dynamics
+        self.module = _plain_copy(layer)
+        for name in weights:
+            owner, attribute = _owner(self.module, name)
             owner._parameters.pop(attribute, None)
             owner._buffers.pop(attribute, None)
             vars(owner)[attribute] = None
-        return cls(bare, _constants(bare, dynamics))
+        self.module.eval()
+        self.constants = _constants(self.module, dynamics)
+        self._device = None
+
+    def to(self, device):
+        """Bring what is left of the module to a device: buffers of whole numbers."""
+        if device != self._device:
+            self.module.to(device)
+            self._device = device
+
+    def __getstate__(self):
+        self.to(torch.device("cpu"))
+        return vars(self)
 
     @contextmanager
     def lent(self, weights):
-        """The module, with weights (by name) in their places."""
-        places = [(*_owner(self.module, name), weight) for name, weight in weights.items()]
-        for owner, attribute, weight in places:
-            vars(owner)[attribute] = weight
+        """The module with weights, by name, in their places; what it keeps is lost afterwards."""
+        before = [(module, dict(vars(module))) for module in self.module.modules()]
         try:
+            for name, weight in weights.items():
+                owner, attribute = _owner(self.module, name)
+                vars(owner)[attribute] = weight
             yield self.module
         finally:
-            for owner, attribute, _ in places:
-                vars(owner)[attribute] = None
+            for module, attributes in before:
+                vars(module).clear()
+                vars(module).update(attributes)
 
 
 def own_weights(layer):
@@ -177,16 +202,17 @@ class OwnCell(Cell):
 
     Attributes
     ----------
-    dynamics : LayerDynamics
     skeleton : Skeleton
+    constants : str
+        Those of the skeleton: cells of other constants run in batches of their own.
     weights : dict of str to Tensor of shape (n_networks, ...)
         By their names in the layer.
     n : int
         Size of the full state.
     """
 
-    dynamics: LayerDynamics
-    skeleton: Skeleton
+    skeleton: Skeleton = field(compare=False)
+    constants: str
     weights: dict
     n: int
 
@@ -199,10 +225,12 @@ class OwnCell(Cell):
         return self.n
 
     def advance(self, state, x):
-        return self._mapped(self.dynamics.step, state, x)
+        return self._mapped(self.skeleton.dynamics.step, state, x)
 
     def output(self, state, x):
-        return self._mapped(self.dynamics.output, state, x)
+        if type(self.skeleton.dynamics).output is LayerDynamics.output:
+            return state
+        return self._mapped(self.skeleton.dynamics.output, state, x)
 
     def linearize(self, state, x):
         before, states = [], []
@@ -212,9 +240,10 @@ class OwnCell(Cell):
             states.append(state)
 
         jacobians = partial(self._jacobians, torch.stack(before), x, {})
+        few = state.numel() * self.n <= FEW_ENTRIES
 
         def push(step, tangents, out, below=None):
-            if 4 * tangents.shape[2] > self.n:
+            if few or 4 * tangents.shape[2] > self.n:
                 torch.matmul(tangents, jacobians(step).mT, out=out)
             else:
                 out.copy_(self._pushed(before[step], x[step], tangents))
@@ -239,18 +268,27 @@ class OwnCell(Cell):
         return known[step]
 
     def _pushed(self, state, x, tangents):
-        return self._mapped(self.dynamics.push, state, x, tangents).detach()
+        pushed = self._mapped(self.skeleton.dynamics.push, state, x, tangents).detach()
+        if pushed.shape != tangents.shape:
+            raise RecurrentLayerError(
+                f"{type(self.skeleton.dynamics).__name__}: push gives shape "
+                f"{tuple(pushed.shape[3:])} for a tangent of shape ({self.n},). It must give the "
+                "Jacobian of step with respect to the state times the tangent."
+            )
+        return pushed
 
     def _mapped(self, method, *args):
         """A method of the dynamics, for every network and sequence, and tangent if there are."""
 
         def one(weights, *args):
             with self.skeleton.lent(weights) as layer:
-                return method(layer, *args)
+                # A step may write into what it is given.
+                return method(layer, *(arg.clone() for arg in args))
 
         mapped = vmap(one, (None, None, None, 0)) if len(args) == 3 else one
         mapped = vmap(vmap(mapped, (None, *(0 for _ in args))))
-        with ONE_AT_A_TIME:
+        with ONE_AT_A_TIME, MappableCells():
+            self.skeleton.to(args[0].device)
             return mapped(self.weights, *args)
 
 
@@ -263,12 +301,18 @@ class OwnKind(Kind):
         self.dynamics, self.is_cell = dynamics, is_cell
 
     def weights(self, layer):
-        return own_weights(layer)
+        found = own_weights(layer)
+        if not found:
+            raise RecurrentLayerError(
+                f"model: its {type(layer).__name__} has no weights. A layer needs a parameter or "
+                "buffer of real or complex numbers; pass a function step(state, x) -> state "
+                "instead."
+            )
+        return found
 
     def cells(self, layer, weights):
-        device = next((w.device for w in weights.values()), torch.device("cpu"))
-        skeleton = Skeleton.of(layer, self.dynamics, device)
-        return [(OwnCell(self.dynamics, skeleton, weights, len(self.start(layer))),)]
+        skeleton = Skeleton(layer, weights, self.dynamics)
+        return [(OwnCell(skeleton, skeleton.constants, weights, len(self.start(layer))),)]
 
     def start(self, layer):
         name = type(self.dynamics).__name__
@@ -280,38 +324,64 @@ class OwnKind(Kind):
                 f"{name}: start failed on a {type(layer).__name__} with {type(error).__name__}: "
                 f"{error}. It must give the state (n,) where the layer's forward starts."
             ) from error
-        if not torch.is_tensor(state) or state.ndim != 1 or not len(state):
-            got = f"shape {tuple(state.shape)}" if torch.is_tensor(state) else repr(state)
+        if not torch.is_tensor(state) or state.ndim != 1 or not len(state) or state.is_complex():
             raise RecurrentLayerError(
-                f"{name}: start gives {got}. It must give the state where the layer's forward "
-                "starts, a tensor of shape (n,)."
+                f"{name}: start gives {_described(state)}. It must give the state where the "
+                "layer's forward starts, a tensor of shape (n,) of real numbers."
             )
         return state.detach()
 
     def state_of(self, layer, hx):
-        return self.dynamics.state_of(layer, hx)
+        n = len(self.start(layer))
+        told = (
+            f"{type(self.dynamics).__name__}: state_of got {_described(hx)}, which the "
+            f"{type(layer).__name__}'s forward takes or gives"
+        )
+        remedy = (
+            f"It must make full states (n_sequences, {n}) of it, as wide as what start gives: "
+            "define state_of(self, layer, hx) where the forward has another layout."
+        )
+        try:
+            state = self.dynamics.state_of(layer, hx)
+        except Exception as error:
+            failure = f"failed with {type(error).__name__}: {error}"
+            raise RecurrentLayerError(f"{told}, and {failure}. {remedy}") from error
+        if not torch.is_tensor(state) or state.ndim != 2 or state.shape[1] != n:
+            raise RecurrentLayerError(f"{told}, and made {_described(state)}. {remedy}")
+        return state
 
     def batch_first(self, layer):
         return getattr(layer, "batch_first", True)
 
 
-def _copy_without_hooks(layer):
-    """A deep copy with plain weights, whatever made them."""
-    with torch.no_grad():
-        # Tensors that are neither parameters nor buffers may refuse to be copied.
-        loose = {
-            id(value): value.detach().clone()
-            for module in layer.modules()
-            for value in vars(module).values()
-            if torch.is_tensor(value)
-        }
-        bare = copy.deepcopy(layer, loose)
-        for module in list(bare.modules()):
-            module._forward_pre_hooks.clear()
-            module._forward_hooks.clear()
-            for name in list(getattr(module, "parametrizations", ())):
-                parametrize.remove_parametrizations(module, name)
+def _plain_copy(layer):
+    """A deep copy without hooks and parametrizations, whose weights may not be those in use."""
+    try:
+        with _Copying():
+            bare = copy.deepcopy(layer)
+    except Exception as error:
+        raise RecurrentLayerError(
+            f"model: copying its {type(layer).__name__} failed with {type(error).__name__}: "
+            f"{error}. Keep what copy.deepcopy cannot copy outside of the layer."
+        ) from error
+    for module in list(bare.modules()):
+        for name in OF_EVERY_MODULE:
+            if name.endswith("hooks"):
+                vars(module)[name].clear()
+        if "parametrizations" in module._modules:
+            del module._modules["parametrizations"]
+            # The class is shared with the layer itself: removing them as torch does spoils it.
+            module.__class__ = type(module).__base__
     return bare
+
+
+class _Copying(TorchFunctionMode):
+    """Lets tensors be copied that autograd made, such as states that a layer remembers."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is torch.Tensor.__deepcopy__:
+            return args[0].detach().clone()
+        return func(*args, **(kwargs or {}))
 
 
 def _owner(module, name):
@@ -321,19 +391,51 @@ def _owner(module, name):
 
 
 def _constants(bare, dynamics):
-    """Bytes that tell apart layers which differ in more than their weights, or in their code."""
-    known = {*vars(nn.Module()), "training"}
+    """What tells apart layers which differ in more than their weights, or in their code."""
     held = [
-        (name, type(m), {k: v for k, v in vars(m).items() if k not in known}, m._buffers)
+        (name, type(m), {k: v for k, v in vars(m).items() if k not in OF_EVERY_MODULE}, m._buffers)
         for name, m in bare.named_modules()
     ]
+    classes = {base for part in (dynamics, *bare.modules()) for base in type(part).__mro__}
     try:
-        return pickle.dumps((held, _source(type(bare)), dynamics, _source(type(dynamics))))
+        told = _pickled((held, dynamics, sorted(map(_source, classes))))
     except Exception:
-        return uuid.uuid4().bytes
+        told = uuid.uuid4().bytes
+    return sha256(told).hexdigest()
 
 
+class _Pickler(pickle.Pickler):
+    """Makes equal bytes of equal values, wherever these lie in memory."""
+
+    def reducer_override(self, value):
+        if not torch.is_tensor(value):
+            return NotImplemented
+        numbers = value.detach().cpu().flatten().view(torch.uint8).numpy()
+        return torch.tensor, (numbers.tobytes(), value.dtype, tuple(value.shape))
+
+
+def _pickled(value):
+    stream = io.BytesIO()
+    pickler = _Pickler(stream)
+    # Without a memo, which would tell whether two equal values are one.
+    pickler.fast = True
+    pickler.dump(value)
+    return stream.getvalue()
+
+
+def _described(value):
+    if torch.is_tensor(value):
+        return f"a tensor of shape {tuple(value.shape)} of {value.dtype}"
+    if isinstance(value, tuple | list):
+        return f"{type(value).__name__} of {', '.join(map(_described, value))}"
+    return repr(value)
+
+
+@cache
 def _source(kind):
+    """Code of a class; torch's is taken for granted."""
+    if kind.__module__.partition(".")[0] == "torch":
+        return ""
     try:
         return inspect.getsource(kind)
     except (OSError, TypeError):

@@ -24,17 +24,6 @@ RNG = np.random.default_rng(0)
 SEQUENCES = RNG.normal(size=(2, 200, 3))
 
 
-@pytest.mark.parametrize("name", LAYERS)
-@pytest.mark.parametrize("gain", [0.3, 1.0, 3.0])
-def test_lu_agrees_with_qr(name, gain):
-    layer = make_layer(name, gain=gain)
-    lu = lyapunov_spectrum(layer, SEQUENCES, method="lu")
-    qr = lyapunov_spectrum(layer, SEQUENCES, method="qr")
-    live = qr.per_sequence > -8
-    np.testing.assert_allclose(lu.per_sequence[live], qr.per_sequence[live], atol=1e-6)
-    assert (np.isneginf(lu.exponents) == np.isneginf(qr.exponents)).all()
-
-
 def exact_growth(jacobians, frame):
     """Mean of ``log abs diag R_t`` with 60 digits, by Gram-Schmidt."""
     with mpmath.workdps(60):
@@ -52,6 +41,23 @@ def exact_growth(jacobians, frame):
                 for row in range(n):
                     Q[row, j] = column[row] / norm
         return np.array([float(t) for t in total]) / len(jacobians)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("gain", [0.3, 1.0, 3.0])
+def test_lu_agrees_with_qr_or_is_nearer_to_many_digits(name, gain):
+    layer = make_layer(name, gain=gain)
+    lu = lyapunov_spectrum(layer, SEQUENCES, method="lu")
+    qr = lyapunov_spectrum(layer, SEQUENCES, method="qr")
+    assert (np.isneginf(lu.exponents) == np.isneginf(qr.exponents)).all()
+    for one, other, x in zip(lu.per_sequence, qr.per_sequence, SEQUENCES, strict=True):
+        live = other > -8
+        if not np.allclose(one[live], other[live], rtol=0, atol=1e-6):
+            J = dense_jacobians(layer, torch.tensor(x), torch.zeros(len(one)).double())
+            frame = initial_frame(len(one), len(one), seed=0, dtype=torch.float64, device="cpu")
+            exact = np.sort(exact_growth(J.numpy(), frame.mT.numpy()))[::-1]
+            errors = [np.abs(np.sort(v)[::-1] - exact)[live].max() for v in (one, other)]
+            assert errors[0] <= errors[1]
 
 
 @pytest.mark.parametrize(("name", "gain"), [("lstm", 1), ("lstm", 12), ("gru", 12), ("tanh", 5)])
