@@ -235,7 +235,8 @@ def controls(population, epoch, kept):
     shape = [name.startswith("kind") or name == "log_hidden_size" for name in names]
     weights = [sorted(network.weights[epoch].items()) for network in population.networks]
     norms = pd.DataFrame([[np.linalg.norm(array) for _, array in own] for own in weights])
-    logs = np.log(norms.fillna(1))  # layers differ in how many weights they have
+    # Layers differ in how many weights they have, and some start with biases of zero.
+    logs = np.log(norms.fillna(1).clip(lower=1e-6))
     return {
         "hyper-parameters": recipes[kept],
         "weight norms, kind, size": np.hstack([logs, recipes[:, shape]])[kept],

@@ -76,9 +76,14 @@ def draw(case, kinds):
 
     spectra = case.features[SPECTRUM][0]
     latent = AeLLERegressor(latent_dim=2, random_state=0).fit(spectra, case.y).transform(spectra)
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    figure = Figure(figsize=(11, 5), layout="constrained")
     left, right = figure.subplots(1, 2)
-    LatentDisplay.from_predictions(latent, categories=kinds, ax=left)
+    # More layers than shapes or colours that can be told apart: both together.
+    for index, kind in enumerate(dict.fromkeys(kinds)):
+        style = {"color": f"C{index % 10}", "marker": "os^Dv"[(index + index // 10) % 5]}
+        left.scatter(*latent[kinds == kind].T, s=18, alpha=0.8, label=kind, **style)
+    left.set(xlabel="AeLLE, first dimension", ylabel="AeLLE, second dimension")
+    figure.legend(loc="outside lower center", ncols=7, frameon=False)
     LatentDisplay.from_predictions(
         latent, values=case.y, value_name="log of the final loss", ax=right
     )
