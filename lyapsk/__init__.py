@@ -17,6 +17,8 @@ _ROOM_OF = {
     "frame_gradient": "scorers",
     "LayerDynamics": "tangent",
     "register_layer": "tangent",
+    "load": "_persistence",
+    "save": "_persistence",
 }
 
 __all__ = ["__version__", *_ROOM_OF]

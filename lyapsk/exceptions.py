@@ -31,3 +31,7 @@ class LyapskWarning(UserWarning):
 
 class FailedNetworkWarning(LyapskWarning):
     """Some networks of a list could not be processed; their rows hold ``error_score``."""
+
+
+class InconsistentVersionWarning(LyapskWarning):
+    """An estimator was written by a version of lyapsk that may give other numbers."""

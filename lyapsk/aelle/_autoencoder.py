@@ -10,7 +10,32 @@ from torch import nn
 from torch.nn import functional as F
 
 
-class ResidualAutoencoders(nn.Module):
+class Autoencoders(nn.Module):
+    """Keeps its weights as arrays where it is pickled or saved.
+
+    Parameters
+    ----------
+    *sizes : int
+        What its class takes.
+    """
+
+    def __init__(self, *sizes):
+        super().__init__()
+        self.sizes = sizes
+
+    def __getstate__(self):
+        weights = {name: weight.cpu().numpy() for name, weight in self.state_dict().items()}
+        return {"sizes": self.sizes, "weights": weights}
+
+    def __setstate__(self, state):
+        with torch.device("meta"):
+            self.__init__(*state["sizes"])
+        weights = {name: torch.tensor(array) for name, array in state["weights"].items()}
+        self.load_state_dict(weights, assign=True)
+        self.eval().requires_grad_(False)
+
+
+class ResidualAutoencoders(Autoencoders):
     """Members of an ensemble, each as large and as independent as if it were alone.
 
     Encoder and decoder are each a linear map plus one hidden layer of corrections. The linear
@@ -23,7 +48,7 @@ class ResidualAutoencoders(nn.Module):
     """
 
     def __init__(self, n_members, n_inputs, latent_dim, hidden_dim, n_targets):
-        super().__init__()
+        super().__init__(n_members, n_inputs, latent_dim, hidden_dim, n_targets)
         self.n_members = n_members
         self.encoder = CorrectedLinear(n_members, n_inputs, latent_dim, hidden_dim)
         self.decoder = CorrectedLinear(n_members, latent_dim, n_inputs, hidden_dim)
@@ -52,7 +77,7 @@ class CorrectedLinear(nn.Module):
         return torch.baddbmm(self.bias, inputs, self.linear) + hidden @ self.correction
 
 
-class PaperAutoencoder(nn.Module):
+class PaperAutoencoder(Autoencoders):
     """The published network: tanh layers of an eighth and a sixteenth of the width, dropout 0.1.
 
     As in the code of arXiv 2204.04876; narrow inputs keep at least one unit in each layer.
@@ -65,7 +90,7 @@ class PaperAutoencoder(nn.Module):
     n_members = 1
 
     def __init__(self, n_inputs, latent_dim, n_targets):
-        super().__init__()
+        super().__init__(n_inputs, latent_dim, n_targets)
         widths = [n_inputs, max(1, n_inputs // 8), max(1, n_inputs // 16), latent_dim]
         self.encoder = nn.Sequential(*_tanh_layers(widths))
         self.decoder = nn.Sequential(*_tanh_layers(widths[::-1]), nn.Dropout(0.1))

@@ -11,6 +11,7 @@ from sklearn.utils import check_array, check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._persistence import Persistent
 from .._random import seeded
 from ..exceptions import InvalidInputError, NumericalError
 from ._autoencoder import PaperAutoencoder, ResidualAutoencoders
@@ -38,7 +39,7 @@ BLOCK = 4096
 """Rows that are encoded or predicted at once."""
 
 
-class BaseAeLLE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class BaseAeLLE(Persistent, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Autoencoders of spectra whose latent code predicts a target."""
 
     _parameter_constraints: ClassVar[dict] = {

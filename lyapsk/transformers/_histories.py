@@ -92,7 +92,13 @@ def _listed(columns):
 
 
 def _is_number(value):
-    return isinstance(value, Real) and not isinstance(value, bool)
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    try:
+        float(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False
+    return True
 
 
 def _is_book_keeping(key):

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from .._persistence import Persistent
 from ..exceptions import InvalidInputError
 from ._entries import entries_of
 from ._failures import attempt_each, in_rows, reported, succeeded
@@ -16,7 +17,7 @@ from ._histories import common_columns, curves_of, finished_epochs
 SUMMARIES = ("lowest", "highest", "change", "slope")
 
 
-class LearningCurveTransformer(TransformerMixin, BaseEstimator):
+class LearningCurveTransformer(Persistent, TransformerMixin, BaseEstimator):
     """Learning curves up to an epoch, as one row of features for each network.
 
     Beside :class:`LyapunovSpectrumTransformer` in scikit-learn's ``make_union``, one predictor

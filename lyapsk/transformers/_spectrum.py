@@ -8,14 +8,15 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from .._persistence import Persistent
 from ..nets import Options, check_sequences, many_spectra, state_sizes
 from ._blocks import Blocks, check_features
 from ._entries import Networks, by_group, check_same_size, groups_of
 from ._failures import in_rows, reported
-from ._statistics import FLOOR
+from ._statistics import FLOOR, LARGEST
 
 
-class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
+class LyapunovSpectrumTransformer(Persistent, TransformerMixin, BaseEstimator):
     """Lyapunov spectra of recurrent networks, as one row of features for each network.
 
     The blocks that ``features`` names stand side by side:
@@ -121,7 +122,7 @@ class LyapunovSpectrumTransformer(TransformerMixin, BaseEstimator):
         "n_jobs": [Integral, None],
         "memory": [str, os.PathLike, HasMethods(["cache"]), None],
         "error_score": [StrOptions({"raise"}), Real],
-        "floor": [Interval(Real, None, 0, closed="neither")],
+        "floor": [Interval(Real, -LARGEST, 0, closed="left")],
         "random_state": ["random_state"],
         "module": [callable, None],
         "trusted": ["boolean"],

@@ -7,15 +7,18 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._persistence import Persistent
 from ..exceptions import InvalidInputError
 
 FLOOR = -10.0
+LARGEST = 1e100
+"""Sums of squares of what is no larger do not overflow."""
 _LARGEST_EXP = 50.0
 _RESOLUTION = 0.01
 """Nats per step that an exponent is usually known to."""
 
 
-class SpectrumStatistics(TransformerMixin, BaseEstimator):
+class SpectrumStatistics(Persistent, TransformerMixin, BaseEstimator):
     """Statistics of spectra: counts and shares above thresholds, extremes, moments, sums.
 
     A quantile grid forgets how many directions a network has and where its exponents lie; these
@@ -64,7 +67,7 @@ class SpectrumStatistics(TransformerMixin, BaseEstimator):
 
     _parameter_constraints = {
         "thresholds": ["array-like"],
-        "floor": [Interval(Real, None, 0, closed="neither")],
+        "floor": [Interval(Real, -LARGEST, 0, closed="left")],
     }
 
     def __init__(self, thresholds=(-0.02, -0.1, -0.2, -0.5, -1.0, -2.0), floor=FLOOR):
@@ -107,20 +110,25 @@ class SpectrumStatistics(TransformerMixin, BaseEstimator):
 
     def get_feature_names_out(self, input_features=None):
         """Names of the statistics."""
-        above = [f"{kind}_above_{t:g}" for kind in ("count", "share") for t in self.thresholds]
+        above = [f"{kind}_above_{t:g}" for kind in ("count", "share") for t in self._thresholds]
         return np.array(above + list(_STATISTICS), dtype=object)
 
     def _row(self, exponents):
-        counts = np.array([(exponents > threshold).sum() for threshold in self.thresholds])
+        counts = (exponents > self._thresholds[:, None]).sum(1)
         rest = [statistic(exponents) for statistic in _STATISTICS.values()]
         return np.concatenate([counts, counts / len(exponents), rest])
 
+    @property
+    def _thresholds(self):
+        return np.array([float(threshold) for threshold in self.thresholds])
+
     def _validated(self, X, *, reset):
         X = validate_data(self, X, reset=reset, dtype=float, ensure_all_finite=False)
-        if np.isposinf(X).any() or np.isnan(X).all(1).any():
+        if (X > LARGEST).any() or np.isnan(X).all(1).any():
             raise InvalidInputError(
-                "X: a row holds infinity, or nothing but NaN. Each row must hold at least one "
-                "exponent, finite or minus infinity; NaN pads the rows of smaller networks."
+                f"X: a row holds infinity, a number above {LARGEST:g}, or nothing but NaN. Each "
+                "row must hold at least one exponent, finite or minus infinity; NaN pads the rows "
+                "of smaller networks."
             )
         return np.maximum(X, self.floor)
 
