@@ -19,21 +19,28 @@ from report import machine, record, table
 HEADING = "Scale"
 N_SEQUENCES, N_INPUTS = 2, 1
 MILLION = 10**6
+COLUMNS = ("seconds", "recording", "MiB")
 
 NETWORKS = (10, 100, 1000, 10_000)
 SIZES = (16, 32, 64, 128, 256)
 STEPS = (30, 100, 300, 1000)
 SMALL = {"n_networks": 200, "n_units": 16, "n_steps": 64, "n_jobs": 1}
 ONE = {"n_networks": 1, "n_units": 64, "n_steps": 100, "n_jobs": 1}
+LARGER = {"n_networks": 200, "n_units": 64, "n_steps": 300, "n_jobs": 1}
 
 
 def measure(n_networks, n_units, n_steps, n_jobs):
-    """Seconds and the highest memory in use, in MiB, of spectra of so many GRUs."""
+    """Seconds and the highest memory in use, in MiB, of spectra of so many GRUs.
+
+    Of the seconds, "recording" are those in which networks are run to see what drives them, which
+    the process does that hands out the work.
+    """
     import resource
 
     import torch
 
     from lyapsk import LyapunovSpectrumTransformer
+    from lyapsk.nets import Options, pose
 
     torch.set_num_threads(1)
 
@@ -54,7 +61,12 @@ def measure(n_networks, n_units, n_steps, n_jobs):
     transformer.fit_transform(Networks())
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": seconds, "MiB": peak}
+    networks, some = Networks(), range(min(n_networks, 200))
+    start = time.perf_counter()
+    for index in some:
+        pose(networks[index], X, Options.checked())
+    recording = (time.perf_counter() - start) * n_networks / len(some)
+    return {"seconds": seconds, "recording": recording, "MiB": peak}
 
 
 def measured(case):
@@ -68,22 +80,26 @@ def varied(base, name, values):
     rows = {f"{value:,}": measured({**base, name: value}) for value in values}
     logs = np.log([list(row.values()) for row in rows.values()])
     slopes = np.polyfit(np.log(values), logs, 1)[0]
-    return rows | {"growth exponent": dict(zip(("seconds", "MiB"), slopes, strict=True))}
+    return rows | {"growth exponent": dict(zip(COLUMNS, slopes, strict=True))}
 
 
-def section(networks, sizes, steps, workers, seconds_each):
+def section(networks, sizes, steps, small, larger):
     """The section of RESULTS.md."""
-    hours = MILLION * seconds_each / 3600
+    *_, (n, largest), _ = networks.items()
+    hours, recording = (
+        MILLION / int(n.replace(",", "")) * largest[name] / 3600 for name in COLUMNS[:2]
+    )
 
     def shown(rows):
-        return table(rows, ["seconds", "MiB"])
+        return table(rows, COLUMNS)
 
     return f"""## {HEADING}
 
 `python benchmarks/scale.py`, {machine()}
 
-GRUs along {N_SEQUENCES} sequences, whole spectra; the memory is the highest of the process, of \
-which some 300 MiB are torch itself.
+GRUs along {N_SEQUENCES} sequences, whole spectra. "Recording" are the seconds in which networks \
+are run to see what drives them, which one process does. The memory is the highest of that \
+process, of which some 300 MiB are torch itself.
 
 By networks, {SMALL["n_units"]} units, {SMALL["n_steps"]} steps, read one by one:
 
@@ -97,12 +113,19 @@ By steps, one network, {ONE["n_units"]} units:
 
 {shown(steps)}
 
-By workers, {1000:,} networks (the memory is that of the process that hands out the work):
+By workers, 1,000 networks as in the first table:
 
-{shown(workers)}
+{shown(small)}
 
-A million networks of {SMALL["n_units"]} units would take one core {hours:.1f} hours, and a \
-cluster of 64 cores {60 * hours / 64:.0f} minutes, if handing them out cost nothing.
+By workers, {LARGER["n_networks"]} networks of {LARGER["n_units"]} units, {LARGER["n_steps"]} \
+steps:
+
+{shown(larger)}
+
+A million networks as in the first table would take one core {60 * hours:.0f} minutes, \
+{60 * recording:.0f} of them for recording. No cluster is faster than that: it pays for larger \
+networks and longer sequences, or with the networks shared out among several runs with one \
+`memory`.
 """
 
 
@@ -118,9 +141,11 @@ def main():
     part = slice(2 if given.quick else None)
     networks = varied(SMALL, "n_networks", NETWORKS[part])
     sizes, steps = varied(ONE, "n_units", SIZES[part]), varied(ONE, "n_steps", STEPS[part])
-    workers = {f"{n}": measured({**SMALL, "n_networks": 1000, "n_jobs": n}) for n in (1, 2)}
-    largest = NETWORKS[part][-1]
-    text = section(networks, sizes, steps, workers, networks[f"{largest:,}"]["seconds"] / largest)
+    thousand = SMALL | {"n_networks": 1000}
+    small, larger = (
+        {f"{n}": measured({**base, "n_jobs": n}) for n in (1, 2)} for base in (thousand, LARGER)
+    )
+    text = section(networks, sizes, steps, small, larger)
     print(text)
     if given.record:
         record(HEADING, text)
