@@ -18,6 +18,9 @@ NOISE = 0.01
 TINY = 1e-6
 """Variance of scores that are all the same."""
 
+NEXT_TO_NOTHING = 1e-280
+"""Size below which a score counts as zero."""
+
 LENGTHS = (0.5, 2.0, 8.0)
 """Of the kernels, in median distances."""
 
@@ -104,7 +107,8 @@ class Forecaster:
         forecast : Forecast
         """
         candidates, times = np.asarray(candidates), np.log(epochs)
-        scores = np.asarray(scores, dtype=float)
+        # Where scores differ by less than this, slopes between them overflow.
+        scores = np.where(np.abs(scores) < NEXT_TO_NOTHING, 0.0, scores)
         normal = ndtri((rankdata(scores) - 0.5) / len(scores))
         gaps, to_last = np.abs(np.subtract.outer(times, times)), np.abs(np.log(last_epoch) - times)
         fits = [

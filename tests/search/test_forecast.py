@@ -89,6 +89,14 @@ def assert_same(one, other):
     np.testing.assert_allclose(one.std, other.std, rtol=1e-9)
 
 
+@pytest.mark.parametrize("least", [5e-324, -2e-309, 1e-308])
+def test_scores_next_to_nothing_leave_the_forecast_finite(least):
+    forecast = Forecaster([np.arange(4.0)[:, None]])([0, 1, 2], [1, 1, 1], [-16, least, 0], 3)
+    for bar in (least, 0.0, 2 * least):
+        assert np.isfinite(forecast.improvement(bar)).all()
+        assert np.isfinite(forecast.chance(bar)).all()
+
+
 @pytest.fixture
 def forecast():
     """Of made-up distributions, on a scale on which scores are neither normal nor evenly spaced."""
