@@ -92,7 +92,7 @@ def assert_same(one, other):
 @pytest.mark.parametrize("least", [5e-324, -2e-309, 1e-308])
 def test_scores_next_to_nothing_leave_the_forecast_finite(least):
     forecast = Forecaster([np.arange(4.0)[:, None]])([0, 1, 2], [1, 1, 1], [-16, least, 0], 3)
-    for bar in (least, 0.0, 2 * least):
+    for bar in (least, least / 2, 0.0, 2 * least):
         assert np.isfinite(forecast.improvement(bar)).all()
         assert np.isfinite(forecast.chance(bar)).all()
 
