@@ -3,11 +3,13 @@
 import os
 from pathlib import Path
 from tempfile import TemporaryFile
+from uuid import uuid4
 
 
 def write_atomically(path, content):
     """Write bytes to `path` so that nobody ever finds them half written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Threads, and processes on several machines, may write one file at a time.
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
         temporary.write_bytes(content)
         os.replace(temporary, path)

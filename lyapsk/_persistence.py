@@ -27,6 +27,7 @@ OWN_TYPES = (
     "lyapsk.aelle._regressor.AeLLERegressor",
     "lyapsk.aelle._scaling.NormalScores",
     "lyapsk.aelle._scaling.WinsorizedScaler",
+    "lyapsk.exceptions.ExhaustedMemoryError",
     "lyapsk.exceptions.InvalidInputError",
     "lyapsk.exceptions.InvalidTypeError",
     "lyapsk.exceptions.LyapskError",

@@ -25,6 +25,10 @@ class NumericalError(LyapskError, ArithmeticError):
     """The computation met numbers that are not finite; the message names where."""
 
 
+class ExhaustedMemoryError(LyapskError, MemoryError):
+    """A network alone takes more memory than there is; the message says how to need less."""
+
+
 class LyapskWarning(UserWarning):
     """Base of every warning that lyapsk issues."""
 

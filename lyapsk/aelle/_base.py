@@ -139,7 +139,8 @@ class BaseAeLLE(Persistent, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         """
         X = self._validate_rows(X)
         difference = X - self.inverse_transform(self._encode(X))
-        return np.mean(self.input_scaler_.in_units(difference) ** 2, axis=1)
+        with np.errstate(over="ignore"):  # of what is too far to be squared, infinity
+            return np.mean(self.input_scaler_.in_units(difference) ** 2, axis=1)
 
     def _fit(self, X, targets, target_losses):
         """Fit scaler, autoencoders and kernel regressions to validated rows.

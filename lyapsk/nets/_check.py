@@ -52,8 +52,15 @@ def check_state(initial_state, n_sequences, state_size):
 
 
 def check_weights(layer):
-    """Weights must be finite."""
+    """Weights must be there, and finite."""
     for name, weight in layer.named_parameters():
+        if weight.is_meta:
+            raise InvalidInputError(
+                f"model: {name} of its {type(layer).__name__} is on the device 'meta', which holds "
+                "no values. Load the weights first."
+            )
+        if weight.itemsize == 1:
+            weight = weight.float()  # torch cannot tell whether so short ones are finite
         if not weight.isfinite().all():
             raise InvalidInputError(
                 f"model: {name} of its {type(layer).__name__} holds values that are not finite. "

@@ -1,6 +1,6 @@
 """The function that users call."""
 
-from ..exceptions import NumericalError
+from ..exceptions import LyapskError
 from ._options import Options
 from ._problem import pose
 from ._solve import solve
@@ -93,6 +93,8 @@ def lyapunov_spectrum(
         Before any long computation, naming the argument, its value and what is allowed.
     NumericalError
         If the network's state overflows, naming sequence and step.
+    ExhaustedMemoryError
+        If memory does not suffice even for one sequence at a time.
 
     See Also
     --------
@@ -130,6 +132,6 @@ def lyapunov_spectrum(
     )
     problem = pose(model, sequences, options, layer=layer, initial_state=initial_state)
     (result,) = solve([problem], options)
-    if isinstance(result, NumericalError):
+    if isinstance(result, LyapskError):
         raise result
     return result

@@ -59,7 +59,7 @@ def find_layer(module, name=None):
             "torch.nn.RNN, GRU, LSTM or one of their cells, with torch's own forward, or one of "
             f"lyapsk.nn. {_how_to_register(module)}"
         )
-    if name is not None and name not in layers:
+    if name is not None and (not isinstance(name, str) or name not in layers):
         raise RecurrentLayerError(f"layer: got {name!r}. It must be one of {found}.")
     if name is None and len(layers) > 1:
         raise RecurrentLayerError(

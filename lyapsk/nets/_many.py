@@ -165,6 +165,13 @@ def _attempt(function, *args):
         return function(*args)
     except LyapskError as error:
         return error
+    except Exception as error:
+        failure = InvalidInputError(
+            f"X: it cannot be read as a network: {type(error).__name__}: {error}. Its weights and "
+            "its own forward must be in order: mend it, or leave it out."
+        )
+        failure.__cause__ = error
+        return failure
 
 
 def _named(name, result, strict):

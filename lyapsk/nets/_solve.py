@@ -3,7 +3,7 @@
 import torch
 
 from .._parallel import one_thread
-from ..exceptions import NumericalError
+from ..exceptions import ExhaustedMemoryError, NumericalError
 from ..spectrum import (
     Piece,
     Position,
@@ -29,8 +29,9 @@ def solve(problems, options):
 
     Returns
     -------
-    list of LyapunovSpectrum or NumericalError
-        In the order of ``problems``. Where a network explodes, the error that says so.
+    list of LyapunovSpectrum, NumericalError or ExhaustedMemoryError
+        In the order of ``problems``. Where a network explodes, or takes more memory than there is,
+        the error that says so.
     """
     pieces, errors = [[] for _ in problems], [None for _ in problems]
 
@@ -42,6 +43,9 @@ def solve(problems, options):
     for followed in on_all_cores(follow, units) if on_cpu else map(follow, units):
         for unit, growth in followed:
             for network, (index, part) in enumerate(unit.sources):
+                if isinstance(growth, ExhaustedMemoryError):
+                    errors[index] = errors[index] or growth
+                    continue
                 members = part.members[unit.members]
                 piece = Piece.of_network(growth, network, part.layer, members)
                 pieces[index].append(piece)
@@ -61,7 +65,7 @@ def solve_elsewhere(problems, options):
 
 
 def _follow_within_memory(unit, problems, options):
-    """Growth of a unit, halved as often as the memory of its device asks for."""
+    """Growth of a unit, halved as often as the memory of its device asks for, or an error."""
     try:
         return [(unit, _follow(unit, problems, options))]
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
@@ -69,7 +73,16 @@ def _follow_within_memory(unit, problems, options):
             raise
         halves = unit.halves()
         if len(halves) == 1:
-            raise
+            n = unit.dynamics.state_size
+            return [
+                (
+                    unit,
+                    ExhaustedMemoryError(
+                        f"model: memory does not suffice for one sequence of a state of size {n}: "
+                        f"{error}. Ask for fewer exponents (n_exponents), or use dtype='float32'."
+                    ),
+                )
+            ]
     return [done for half in halves for done in _follow_within_memory(half, problems, options)]
 
 

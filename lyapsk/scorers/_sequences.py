@@ -16,8 +16,8 @@ def dataset_of(net, X, y, *, needs_targets=True):
     InvalidInputError
         If there are no sequences, or no targets where they are needed.
     """
-    dataset = () if X is None else net.get_dataset(X, y)
-    if len(dataset) == 0:
+    dataset = () if X is None else _tried(net.get_dataset, X, y)
+    if _tried(len, dataset) == 0:
         raise InvalidInputError("X: got no sequences. Pass at least one.")
     check_order(net)
     if needs_targets and loss_is_skorchs(net) and _lacks_targets(dataset):
@@ -30,7 +30,20 @@ def dataset_of(net, X, y, *, needs_targets=True):
 
 def batches(net, dataset):
     """Inputs and targets, batch by batch."""
-    return map(unpack_data, net.get_iterator(dataset, training=False))
+    iterator = iter(net.get_iterator(dataset, training=False))
+    while (batch := _tried(next, iterator, None)) is not None:
+        yield unpack_data(batch)
+
+
+def _tried(function, *args):
+    """What skorch or torch make of the data, or an error that says whose they are."""
+    try:
+        return function(*args)
+    except Exception as error:
+        raise InvalidInputError(
+            f"X, y: the net's own data set or iterator failed on them with {type(error).__name__}: "
+            f"{error}. They must be what net.fit takes."
+        ) from error
 
 
 def loss_is_skorchs(net):

@@ -71,7 +71,9 @@ class LyapunovSpectrumTransformer(Persistent, TransformerMixin, BaseEstimator):
         Seeds the initial frame. None stands for one fixed frame.
     module : callable, optional
         For paths in ``X``: given the metadata of a file of weights, a dict of str with the path
-        under ``"path"``, it makes the torch module whose weights these are.
+        under ``"path"``, it makes the torch module whose weights these are. Damage to torch's own
+        files is found out; safetensors files carry no check sum, so that a changed weight in one
+        is another weight.
     trusted : bool, default=False
         Whether paths in ``X`` may lead to pickles. To open one can run any code that its author
         wished.

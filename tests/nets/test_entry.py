@@ -12,6 +12,7 @@ from skorch import NeuralNet, NeuralNetClassifier, NeuralNetRegressor
 from torch import nn
 
 from lyapsk import lyapunov_spectrum
+from lyapsk import nn as lnn
 from lyapsk.exceptions import (
     InvalidInputError,
     InvalidTypeError,
@@ -115,6 +116,31 @@ def test_inputs_by_keyword(net_kind):
         np.testing.assert_allclose(
             lyapunov_spectrum(model, (X["x"], X["scale"])).exponents, expected.exponents
         )
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        lambda X: torch.tensor(X).to_sparse(),
+        lambda X: torch.tensor(X, requires_grad=True),
+        lambda X: np.asfortranarray(X)[:, :, ::-1][:, :, ::-1],
+        lambda X: X.astype(X.dtype.newbyteorder()),
+        lambda X: [torch.tensor(x) for x in X],
+    ],
+    ids=["sparse", "with grad", "negative strides", "other byte order", "list of tensors"],
+)
+def test_whatever_holds_the_sequences(container):
+    layer = make_layer("gru")
+    expected = lyapunov_spectrum(layer, SEQUENCES).exponents
+    np.testing.assert_array_equal(
+        lyapunov_spectrum(layer, container(SEQUENCES)).exponents, expected
+    )
+
+
+def test_weights_of_a_byte_are_those_that_they_hold():
+    short = make_layer("gru").to(torch.float8_e4m3fn)
+    expected = lyapunov_spectrum(copy.deepcopy(short).double(), SEQUENCES).exponents
+    np.testing.assert_array_equal(lyapunov_spectrum(short, SEQUENCES).exponents, expected)
 
 
 def test_doubles_reach_a_single_precision_net():
@@ -275,6 +301,24 @@ REFUSED = {
         "n_steps: got None",
     ),
     "exploding": (exploding(), {}, NumericalError, "sequence 0 is not finite from step"),
+    "weights without values": (
+        nn.GRU(3, 4, device="meta"),
+        {},
+        InvalidInputError,
+        "weight_ih_l0 of its GRU is on the device 'meta'",
+    ),
+    "complex sequences": (
+        GRU,
+        {"sequences": 1j * torch.tensor(SEQUENCES)},
+        InvalidInputError,
+        "real",
+    ),
+    "no sequences for a layer of ours": (
+        lnn.MinGRU(3, 4),
+        {"sequences": SEQUENCES[:0]},
+        InvalidInputError,
+        "got 0 sequences",
+    ),
 }
 
 

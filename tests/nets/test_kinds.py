@@ -10,7 +10,7 @@ from torch.nn.utils import prune
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from lyapsk import lyapunov_spectrum
-from lyapsk.exceptions import InvalidInputError, RecurrentLayerError
+from lyapsk.exceptions import ExhaustedMemoryError, InvalidInputError, RecurrentLayerError
 from lyapsk.spectrum import initial_frame
 
 RNG = np.random.default_rng(0)
@@ -233,7 +233,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch):
     np.testing.assert_allclose(found, expected, atol=1e-9)
     assert sizes == [3, 2, 1]
     monkeypatch.setattr(_solve, "follow_frame", follow_nothing)
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(ExhaustedMemoryError, match="one sequence of a state of size 5: nothing"):
         lyapunov_spectrum(layer, SEQUENCES)
 
 

@@ -72,6 +72,32 @@ def test_torchs_state_dicts(tmp_path, suffix):
     np.testing.assert_array_equal(transformer.fit_transform([path])[0], EXPECTED[0])
 
 
+def test_torchs_files_are_checked_bit_by_bit(tmp_path):
+    path = tmp_path / "weights.pt"
+    torch.save(networks()[0].state_dict(), path)
+    content = bytearray(path.read_bytes())
+    content[content.index(networks()[0].readout.weight.detach().numpy().tobytes())] ^= 1
+    path.write_bytes(content)
+    transformer = LyapunovSpectrumTransformer(X, module=lambda _: SequenceNetwork("GRU", 3))
+    with pytest.raises(InvalidInputError, match=r"is damaged: '.*' in it is not what was written"):
+        transformer.fit_transform([path])
+
+
+@pytest.mark.skipif(
+    not hasattr(torch.serialization, "set_crc32_options"), reason="this torch writes them always"
+)
+def test_torchs_files_without_check_sums(tmp_path):
+    path = tmp_path / "weights.pt"
+    before = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(networks()[0].state_dict(), path)
+    finally:
+        torch.serialization.set_crc32_options(before)
+    transformer = LyapunovSpectrumTransformer(X, module=lambda _: SequenceNetwork("GRU", 3))
+    np.testing.assert_array_equal(transformer.fit_transform([path])[0], EXPECTED[0])
+
+
 SAVE = {
     ".pkl": lambda network, path: path.write_bytes(pickle.dumps(network)),
     ".pickle": lambda network, path: path.write_bytes(pickle.dumps(network)),

@@ -39,7 +39,7 @@ def test_rows_are_those_of_one_process(backend, expected):
 @pytest.fixture
 def cluster():
     distributed = pytest.importorskip("dask.distributed", reason="needs the extra dask")
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with (
         distributed.LocalCluster(**options) as cluster,
         distributed.Client(cluster) as client,

@@ -121,6 +121,7 @@ def test_columns_by_default_are_the_numbers_that_all_have(nets):
     assert sorted(transformer.keys_) == ["train_loss", "valid_acc", "valid_loss"]
     assert transformer.n_epochs_ == 2
     first = {"note": ["a", "b"], "sometimes": [None, 1.0], "best": [True, False]}
+    first["beyond_all_floats"] = [1, 10**400]
     histories = [history(loss=[1.0, 2.0], only=[1, 2], **first), history(loss=[1.0, 2.0])]
     histories[0][0][7] = histories[0][1][7] = 7.0
     assert LearningCurveTransformer().fit(histories).keys_ == ["loss"]

@@ -151,6 +151,7 @@ def test_one_bad_network_never_loses_the_others(nets):
         ([make_net()], {"features": ["colours"]}, InvalidInputError, "features: got .*quantiles"),
         ([make_net()], {"features": []}, InvalidInputError, "features: got"),
         ([make_net()], {"n_points": 1}, ValueError, "n_points"),
+        ([make_net()], {"floor": -np.inf}, ValueError, "floor"),
         ([make_net()], {"method": "svd"}, InvalidInputError, "method: got 'svd'"),
         ([make_net()], {"n_exponents": 6}, InvalidInputError, "network 0: n_exponents: got 6"),
         ([make_net()], {"sequences": []}, InvalidInputError, "sequences: got"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from lyapsk import LyapunovSpectrum, SpectrumStatistics
@@ -61,7 +62,20 @@ def test_dead_directions_are_set_to_the_floor():
     assert np.isfinite(row).all()
 
 
-@pytest.mark.parametrize("row", [[np.inf, 0.0], [np.nan, np.nan]])
+def test_thresholds_of_any_kind():
+    expected = SpectrumStatistics(thresholds=[-0.5, -1.0]).fit_transform([[0.0, -0.7]])
+    found = SpectrumStatistics(thresholds=torch.tensor([-0.5, -1.0])).fit_transform([[0.0, -0.7]])
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_huge_numbers_do_not_overflow():
+    floor = SpectrumStatistics(floor=-1e100).fit_transform([[-np.inf, 1e100, 0.0]])
+    assert np.isfinite(floor).all()
+    with pytest.raises(ValueError, match="floor"):
+        SpectrumStatistics(floor=-np.inf).fit([[0.0]])
+
+
+@pytest.mark.parametrize("row", [[np.inf, 0.0], [np.nan, np.nan], [1e101, 0.0]])
 def test_what_is_no_spectrum_is_refused(row):
     with pytest.raises(InvalidInputError, match="X: a row holds"):
         SpectrumStatistics().fit([row])
