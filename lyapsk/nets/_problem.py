@@ -112,10 +112,10 @@ def _pose_layer(model, sequences, options, name, initial_state, like):
 
 
 def _check_bare(layer, inputs):
-    """Let a layer of a user's own read the start of a sequence, and check its dynamics."""
-    kind = kind_of(layer)
-    if not kind.is_own or not any(map(len, inputs)):
+    """Let a layer read the start of a sequence; of a user's own, check the dynamics as well."""
+    if not any(map(len, inputs)):
         return
+    kind = kind_of(layer)
     weight = next(iter(kind.weights(layer).values()), inputs[0])
     x = inputs[0][:4].to(weight.device, weight.real.dtype)
     x = x[:1] if kind.is_cell else x.unsqueeze(1 - kind.batch_first(layer))
