@@ -34,6 +34,6 @@ CASES = {
     "two processes, one directory": (4, 40),
     "two threads": (10, 300),
     "loky, fork and spawn": (3, 21),
-    "Dask worker killed": (2, 40),
+    "Dask worker killed": (1, 12),
 }
 """How many of each kind are few, for the tests, and many, for the benchmark."""

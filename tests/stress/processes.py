@@ -192,24 +192,19 @@ def in_processes(nets, case, directory):
     return [[row for part in parts for row in part]]
 
 
-def dask_worker_killed(n_cases, directory, seed):
-    """A worker is killed at a random moment, and another takes its place."""
+def dask_worker_killed(nets, case, directory):
+    """Another worker takes up what one of them had in hand."""
     from dask.distributed import Client, LocalCluster
 
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with LocalCluster(**options) as cluster, Client(cluster) as client:
-
-        def kind(nets, case, directory):
-            client.wait_for_workers(2)
-            victim = next(nanny.pid for nanny in cluster.workers.values() if nanny.pid)
-            killing = threading.Timer(0.05 * (case % 10), os.kill, (victim, signal.SIGKILL))
-            killing.start()
-            with joblib.parallel_config("dask"):
-                found = rows(nets * 20, n_jobs=-1)
-            killing.join()
-            return [found[i : i + len(nets)] for i in range(0, len(found), len(nets))]
-
-        return each(kind)(n_cases, directory, seed)
+        _, victim = client.run(os.getpid).popitem()
+        killing = threading.Timer(0.05 * (1 + case % 10), os.kill, (victim, signal.SIGKILL))
+        killing.start()
+        with joblib.parallel_config("dask"):
+            found = rows(nets * 20, n_jobs=-1)
+        killing.join()
+    return [found[i : i + len(nets)] for i in range(0, len(found), len(nets))]
 
 
 PROCESSES = {
@@ -220,4 +215,4 @@ PROCESSES = {
     "loky, fork and spawn": each(in_processes),
 }
 if find_spec("distributed"):
-    PROCESSES["Dask worker killed"] = dask_worker_killed
+    PROCESSES["Dask worker killed"] = each(dask_worker_killed)
