@@ -74,7 +74,7 @@ class AeLLEClassifier(ClassifierMixin, BaseAeLLE):
         From reconstructions to ranks.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features seen in `fit`, if they were all strings.
 
     See Also

@@ -72,7 +72,7 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
         From reconstructions to ranks.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features seen in `fit`, if they were all strings.
     target_scaler_ : WinsorizedScaler
         Units of the target.

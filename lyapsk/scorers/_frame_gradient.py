@@ -50,7 +50,7 @@ class FrameGradient:
 
     See Also
     --------
-    frame_gradient : Computes it.
+    lyapsk.frame_gradient : Computes it.
     """
 
     weights: dict[str, np.ndarray]

@@ -37,7 +37,7 @@ class GradientAlignment:
 
     See Also
     --------
-    GradientAlignmentScorer : Computes it.
+    lyapsk.GradientAlignmentScorer : Computes it.
     """
 
     overlaps: np.ndarray

@@ -41,7 +41,7 @@ class InputSensitivity:
 
     See Also
     --------
-    InputSensitivityScorer : Computes it.
+    lyapsk.InputSensitivityScorer : Computes it.
     """
 
     sampled: np.ndarray | None
