@@ -3,6 +3,7 @@
 from ._alignment import GradientAlignmentDisplay
 from ._latent import LatentDisplay
 from ._matplotlib import check_matplotlib
+from ._prediction import PredictionDisplay
 from ._sensitivity import InputSensitivityDisplay
 from ._spectrum import SpectrumDisplay
 
@@ -10,6 +11,7 @@ __all__ = [
     "GradientAlignmentDisplay",
     "InputSensitivityDisplay",
     "LatentDisplay",
+    "PredictionDisplay",
     "SpectrumDisplay",
     "check_matplotlib",
 ]

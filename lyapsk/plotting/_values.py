@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..exceptions import InvalidInputError
+from ..exceptions import InvalidInputError, InvalidTypeError
 
 
 def check_values(values, n_networks, name):
@@ -21,3 +21,57 @@ def check_values(values, n_networks, name):
             f"{name} has shape {values.shape} for {n_networks} networks: pass one per network."
         )
     return values
+
+
+def check_numbers(name, values, shape, *, finite=True):
+    """`values` as an array of float.
+
+    Parameters
+    ----------
+    name : str
+    values : array-like
+    shape : tuple of int or str
+        What is allowed; where a name stands for a length, any but 0 will do.
+    finite : bool, default=True
+        Whether all must be finite, or only one of them.
+
+    Raises
+    ------
+    InvalidTypeError
+        If these are no real numbers.
+    InvalidInputError
+        If there are none, or the shape or a number is not allowed.
+    """
+    numbers = _as_floats(name, values)
+    fits = len(numbers.shape) == len(shape) and all(
+        length > 0 if isinstance(allowed, str) else length == allowed
+        for length, allowed in zip(numbers.shape, shape, strict=True)
+    )
+    if not fits:
+        wanted = f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
+        raise InvalidInputError(
+            f"{name} has shape {numbers.shape}. It must be {wanted}, not empty."
+        )
+    is_finite = np.isfinite(numbers)
+    if finite and not is_finite.all():
+        where = tuple(np.argwhere(~is_finite)[0].tolist())
+        place = where[0] if len(where) == 1 else where
+        raise InvalidInputError(
+            f"{name}: entry {place} is {numbers[where]}. All must be finite: leave out what "
+            "failed or diverged."
+        )
+    if not is_finite.any():
+        raise InvalidInputError(f"{name}: none of its {numbers.size} entries is finite.")
+    return numbers
+
+
+def _as_floats(name, values):
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind not in "biufO":
+            raise TypeError(f"of dtype {array.dtype}")
+        return array.astype(float)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InvalidTypeError(
+            f"{name}: got {type(values).__name__} that is no array of real numbers ({error})."
+        ) from error

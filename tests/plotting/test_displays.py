@@ -6,12 +6,13 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from lyapsk import lyapunov_spectrum
+from lyapsk import lyapunov_spectrum, plotting
 from lyapsk.exceptions import InvalidInputError
 from lyapsk.plotting import (
     GradientAlignmentDisplay,
     InputSensitivityDisplay,
     LatentDisplay,
+    PredictionDisplay,
     SpectrumDisplay,
     check_matplotlib,
 )
@@ -71,16 +72,26 @@ def test_latent_code_comes_from_the_transformer(ax):
     np.testing.assert_array_equal(display.latent, pca.transform(X))
 
 
-@pytest.fixture(params=["spectrum", "latent", "sensitivity", "steps", "share"])
+DISPLAYS = [name for name in plotting.__all__ if name.endswith("Display")]
+
+
+@pytest.fixture(params=[*DISPLAYS, "GradientAlignmentDisplay of kind share"])
 def display(request, sensitivity, alignment):
-    """Each display, with nothing drawn."""
+    """Each display, with nothing drawn: one that is missing here fails every test below."""
     return {
-        "spectrum": SpectrumDisplay(SPECTRA),
-        "latent": LatentDisplay(LATENT),
-        "sensitivity": InputSensitivityDisplay(sensitivity),
-        "steps": GradientAlignmentDisplay(alignment),
-        "share": GradientAlignmentDisplay(alignment, kind="share"),
+        "SpectrumDisplay": SpectrumDisplay(SPECTRA),
+        "LatentDisplay": LatentDisplay(LATENT),
+        "InputSensitivityDisplay": InputSensitivityDisplay(sensitivity),
+        "GradientAlignmentDisplay": GradientAlignmentDisplay(alignment),
+        "GradientAlignmentDisplay of kind share": GradientAlignmentDisplay(alignment, kind="share"),
+        "PredictionDisplay": PredictionDisplay([1, 2, 3], [1, 3, 2], y_std=[1, 1, 0.1]),
     }[request.param]
+
+
+def test_displays_are_made_in_both_ways():
+    for name in DISPLAYS:
+        display = getattr(plotting, name)
+        assert display.from_estimator.__self__ is display.from_predictions.__self__ is display
 
 
 def test_without_axes_a_new_figure_is_made(display):
