@@ -1,5 +1,7 @@
 import pytest
 
+collect_ignore_glob = ["*.py", "_build/*", "examples/*", "gallery/*", "generated/*"]
+
 
 @pytest.fixture(autouse=True)
 def _no_figure_is_left():
