@@ -20,6 +20,15 @@ def plot_with_band(ax, x, mean, error, **kwargs):
         In the colour of the line.
     """
     (line,) = ax.plot(x, mean, **kwargs)
+    return line, draw_band(ax, x, mean, error, line.get_color())
+
+
+def draw_band(ax, x, mean, error, colour):
+    """Draw a band of one standard error where that is finite.
+
+    Returns
+    -------
+    band : matplotlib PolyCollection
+    """
     error = np.where(np.isfinite(error), error, np.nan)
-    look = {"color": line.get_color(), "alpha": 0.25, "linewidth": 0}
-    return line, ax.fill_between(x, mean - error, mean + error, **look)
+    return ax.fill_between(x, mean - error, mean + error, color=colour, alpha=0.25, linewidth=0)

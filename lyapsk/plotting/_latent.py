@@ -3,8 +3,9 @@
 import numpy as np
 
 from ..exceptions import InvalidInputError
+from ._colours import value_colours
 from ._matplotlib import axes_for
-from ._values import check_values
+from ._values import check_colours, check_numbers, check_values
 
 _MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 
@@ -20,7 +21,8 @@ class LatentDisplay:
     latent : ndarray of shape (n_networks, 2)
         Latent codes.
     values : array-like of shape (n_networks,), default=None
-        What the colour of each point tells, such as a final loss.
+        What the colour of each point tells, such as a final loss. Where it is not finite, as after
+        training that diverged, the point is grey.
     categories : array-like of shape (n_networks,), default=None
         What the shape of each point tells, such as an architecture; at most seven of them.
     value_name : str, default=None
@@ -114,13 +116,17 @@ class LatentDisplay:
         Raises
         ------
         InvalidInputError
-            If `latent` has other than two columns, or another argument does not fit it.
+            If `latent` has other than two columns or holds what is not finite, or another argument
+            does not fit it.
+        InvalidTypeError
+            If `latent` or `values` do not hold numbers.
         """
-        latent = self._checked_latent()
-        values = check_values(self.values, len(latent), "values")
+        hint = "a point in the plane for each, as from an AeLLE with latent_dim=2"
+        latent = check_numbers("latent", self.latent, ("n_networks", 2), hint=hint)
+        values = check_colours(self.values, len(latent), "values")
         self.ax_ = axes_for(ax, "LatentDisplay")
         self.figure_ = self.ax_.figure
-        colours = {} if values is None else _shared_colours(values, cmap)
+        colours = {} if values is None else value_colours(values, cmap) | {"plotnonfinite": True}
         self.points_ = []
         for name, rows, marker in self._groups(len(latent)):
             own = {} if values is None else {"c": values[rows]}
@@ -129,15 +135,6 @@ class LatentDisplay:
             self.points_.append(self.ax_.scatter(*latent[rows].T, **look))
         self._annotate()
         return self
-
-    def _checked_latent(self):
-        latent = np.asarray(self.latent)
-        if latent.ndim != 2 or latent.shape[1] != 2:
-            raise InvalidInputError(
-                f"latent has shape {latent.shape}: a plane needs (n_networks, 2), "
-                "as from an AeLLE with latent_dim=2."
-            )
-        return latent
 
     def _groups(self, n_networks):
         """Name, row mask and marker of each category, in order of first appearance."""
@@ -165,7 +162,3 @@ class LatentDisplay:
         if self.categories is not None:
             for handle in self.ax_.legend().legend_handles:
                 handle.set(array=None, color="dimgray")
-
-
-def _shared_colours(values, cmap):
-    return {"cmap": cmap, "vmin": np.nanmin(values), "vmax": np.nanmax(values)}

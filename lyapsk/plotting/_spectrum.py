@@ -1,13 +1,16 @@
-"""Spectra of many networks in one picture."""
+"""Spectra of one or many networks in one picture."""
 
 import numpy as np
 
+from ..exceptions import InvalidInputError, InvalidTypeError
+from ._band import draw_band
+from ._colours import PALETTE, value_colours
 from ._matplotlib import axes_for
-from ._values import check_values
+from ._values import check_colours, check_numbers, check_values, is_spectrum
 
 
 class SpectrumDisplay:
-    """Lyapunov spectra, one line per network.
+    """Lyapunov spectra with their errors, one line per network.
 
     Networks of any size share the horizontal axis, the relative rank of an exponent: 0 is the
     largest exponent of its network, 1 the smallest. Use :meth:`from_estimator` or
@@ -16,18 +19,29 @@ class SpectrumDisplay:
 
     Parameters
     ----------
-    spectra : list of ndarray of shape (n_exponents,)
-        Exponents of each network, largest first, in nats per step. Those of minus infinity are
-        left out of the line.
+    spectra : LyapunovSpectrum, or list of LyapunovSpectrum, array-like or None
+        Spectrum of each network: exponents in nats per step, largest first, (n_exponents,).
+        Those that are not finite leave a gap in the line, and None, for a network that failed,
+        has no line. An exponent between two gaps is a dot.
+    errors : list of array-like or None, default=None
+        Standard errors of the exponents of each network, drawn as bands where they are finite.
+        None takes those that a LyapunovSpectrum has.
     values : array-like of shape (n_networks,), default=None
-        What the colour of each line tells, such as a final loss.
+        What the colour of each line tells, such as a final loss. Where it is not finite, as after
+        training that diverged, the line is grey.
     value_name : str, default=None
         Label of the colour bar.
+    names : list of str of length n_networks, default=None
+        Names in a legend, of at most eight networks. Without `values` each has its own colour.
 
     Attributes
     ----------
     lines_ : matplotlib LineCollection
         One line per network, in the order of `spectra`.
+    bands_ : list of matplotlib PolyCollection or None
+        One standard error to both sides, in the colour of the line; None without errors.
+    dots_ : matplotlib PathCollection
+        Exponents between gaps, of all networks.
     colorbar_ : matplotlib Colorbar or None
         None without `values`.
     ax_ : matplotlib Axes
@@ -36,22 +50,32 @@ class SpectrumDisplay:
     See Also
     --------
     lyapsk.lyapunov_spectrum : Computes the exponents.
+    ConvergenceDisplay : How they settle.
 
     Examples
     --------
+    >>> import torch
+    >>> from matplotlib.figure import Figure
+    >>> from lyapsk import lyapunov_spectrum
     >>> from lyapsk.plotting import SpectrumDisplay
-    >>> spectra = [[0.1, -0.2, -1.3], [-0.4, -0.9]]
-    >>> display = SpectrumDisplay.from_predictions(spectra, values=[0.7, 2.1])  # doctest: +SKIP
+    >>> spectra = [lyapunov_spectrum(torch.nn.GRU(1, n), torch.randn(2, 50, 1)) for n in (8, 16)]
+    >>> display = SpectrumDisplay.from_predictions(
+    ...     spectra, names=["small", "large"], ax=Figure().subplots()
+    ... )
+    >>> [len(line) for line in display.lines_.get_segments()]
+    [8, 16]
     """
 
-    def __init__(self, spectra, *, values=None, value_name=None):
+    def __init__(self, spectra, *, errors=None, values=None, value_name=None, names=None):
         self.spectra = spectra
+        self.errors = errors
         self.values = values
         self.value_name = value_name
+        self.names = names
 
     @classmethod
     def from_estimator(
-        cls, estimator, sequences, *, values=None, value_name=None, ax=None, **kwargs
+        cls, estimator, sequences, *, values=None, value_name=None, names=None, ax=None, **kwargs
     ):
         """Compute and draw the spectra of networks along driving sequences.
 
@@ -61,7 +85,7 @@ class SpectrumDisplay:
             Anything that :func:`lyapsk.lyapunov_spectrum` takes.
         sequences : array-like of shape (n_sequences, n_steps, n_inputs)
             Driving sequences.
-        values, value_name
+        values, value_name, names
             See :class:`SpectrumDisplay`.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
@@ -75,16 +99,27 @@ class SpectrumDisplay:
         from .. import lyapunov_spectrum
 
         networks = estimator if isinstance(estimator, list | tuple | np.ndarray) else [estimator]
-        spectra = [lyapunov_spectrum(network, sequences).exponents for network in networks]
-        return cls.from_predictions(spectra, values=values, value_name=value_name, ax=ax, **kwargs)
+        spectra = [lyapunov_spectrum(network, sequences) for network in networks]
+        looks = {"values": values, "value_name": value_name, "names": names, "ax": ax}
+        return cls.from_predictions(spectra, **looks, **kwargs)
 
     @classmethod
-    def from_predictions(cls, spectra, *, values=None, value_name=None, ax=None, **kwargs):
+    def from_predictions(
+        cls,
+        spectra,
+        *,
+        errors=None,
+        values=None,
+        value_name=None,
+        names=None,
+        ax=None,
+        **kwargs,
+    ):
         """Draw spectra that were computed before.
 
         Parameters
         ----------
-        spectra, values, value_name
+        spectra, errors, values, value_name, names
             See :class:`SpectrumDisplay`.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
@@ -95,7 +130,8 @@ class SpectrumDisplay:
         -------
         display : SpectrumDisplay
         """
-        return cls(spectra, values=values, value_name=value_name).plot(ax, **kwargs)
+        display = cls(spectra, errors=errors, values=values, value_name=value_name, names=names)
+        return display.plot(ax, **kwargs)
 
     def plot(self, ax=None, *, cmap="viridis", **kwargs):
         """Draw the spectra.
@@ -112,24 +148,132 @@ class SpectrumDisplay:
         Returns
         -------
         display : SpectrumDisplay
+
+        Raises
+        ------
+        InvalidInputError
+            If there is no spectrum, or another argument does not fit the spectra.
+        InvalidTypeError
+            If a spectrum, its errors or `values` do not hold numbers.
         """
+        curves = self._curves()
+        errors = self._checked_errors(curves)
+        values = check_colours(self.values, len(curves), "values")
+        names = self._checked_names(len(curves))
         self.ax_ = axes_for(ax, "SpectrumDisplay")
         self.figure_ = self.ax_.figure
-        values = check_values(self.values, len(self.spectra), "values")
-        self.lines_ = self._lines(values, cmap, {"linewidth": 1, "alpha": 0.8, **kwargs})
-        self.ax_.add_collection(self.lines_)
-        self.ax_.autoscale_view()
-        self.ax_.set(xlabel="Relative rank of the exponent", ylabel="Exponent (nats per step)")
-        self.colorbar_ = None
+        look = {"linewidth": 1, "alpha": 0.8}
         if values is not None:
-            self.colorbar_ = self.figure_.colorbar(self.lines_, ax=self.ax_, label=self.value_name)
+            look |= value_colours(values, cmap) | {"array": values}
+        elif names is not None:
+            look["colors"] = PALETTE[: len(curves)]
+        self._draw_lines(curves, look | kwargs)
+        self._draw_bands(curves, errors)
+        self.ax_.autoscale_view()
+        self._annotate(names)
         return self
 
-    def _lines(self, values, cmap, line_kwargs):
+    def _list(self):
+        """Spectrum of each network."""
+        if is_spectrum(self.spectra):
+            return [self.spectra]
+        if not np.iterable(self.spectra):
+            raise InvalidTypeError(
+                f"spectra: got {type(self.spectra).__name__}. It must be a LyapunovSpectrum, or a "
+                "list of them or of arrays of exponents."
+            )
+        return self.spectra
+
+    def _curves(self):
+        """Relative ranks and exponents of each network, (2, n_exponents); NaN for gaps."""
+        curves = [_curve(spectrum, f"spectra[{i}]") for i, spectrum in enumerate(self._list())]
+        if all(np.isnan(exponents).all() for _, exponents in curves):
+            raise InvalidInputError(
+                f"spectra: got {len(curves)}, none of which holds a number. Pass at least one "
+                "spectrum of a network that did not fail."
+            )
+        return [np.where(np.isfinite(curve), curve, np.nan) for curve in curves]
+
+    def _checked_errors(self, curves):
+        """Standard errors of each network, or None for those without."""
+        if self.errors is None:
+            return [getattr(spectrum, "standard_error", None) for spectrum in self._list()]
+        if not np.iterable(self.errors) or len(self.errors) != len(curves):
+            raise InvalidInputError(
+                f"errors: got {self.errors!r}. It must be a list with one entry for each of the "
+                f"{len(curves)} spectra, None for those without errors."
+            )
+        return [
+            None if error is None else _checked_error(error, len(ranks), f"errors[{i}]")
+            for i, (error, (ranks, _)) in enumerate(zip(self.errors, curves, strict=True))
+        ]
+
+    def _checked_names(self, n_networks):
+        names = check_values(self.names, n_networks, "names")
+        if names is not None and n_networks > len(PALETTE):
+            raise InvalidInputError(
+                f"names has {n_networks} entries: at most {len(PALETTE)} colours can be told "
+                "apart. Pass values instead, or draw fewer networks at once."
+            )
+        return names
+
+    def _draw_lines(self, curves, look):
         from matplotlib.collections import LineCollection
 
-        segments = [
-            np.column_stack([np.linspace(0, 1, len(spectrum)), spectrum])
-            for spectrum in self.spectra
+        self.lines_ = LineCollection([curve.T for curve in curves], **look)
+        self.ax_.add_collection(self.lines_)
+        self.lines_.update_scalarmappable()
+        dots = [curve[:, _is_alone(curve[1])] for curve in curves]
+        colours = [self._colour(i) for i, dot in enumerate(dots) for _ in dot.T]
+        self.dots_ = self.ax_.scatter(*np.hstack(dots), s=6, c=colours, linewidths=0)
+
+    def _draw_bands(self, curves, errors):
+        self.bands_ = [
+            None if error is None else draw_band(self.ax_, *curve, error, self._colour(i))
+            for i, (curve, error) in enumerate(zip(curves, errors, strict=True))
         ]
-        return LineCollection(segments, array=values, cmap=cmap, **line_kwargs)
+
+    def _colour(self, i):
+        """Of the line of a network."""
+        colours = self.lines_.get_colors()
+        return colours[i % len(colours)]
+
+    def _annotate(self, names):
+        self.ax_.set(xlabel="Relative rank of the exponent", ylabel="Exponent (nats per step)")
+        self.colorbar_ = None
+        if self.values is not None:
+            self.colorbar_ = self.figure_.colorbar(self.lines_, ax=self.ax_, label=self.value_name)
+        if names is not None:
+            from matplotlib.lines import Line2D
+
+            lines = [
+                Line2D([], [], color=self._colour(i), label=name) for i, name in enumerate(names)
+            ]
+            self.ax_.legend(handles=lines, fontsize="small")
+
+
+def _curve(spectrum, name):
+    """Relative ranks and exponents, (2, n_exponents)."""
+    if spectrum is None:
+        return np.full((2, 1), np.nan)
+    if is_spectrum(spectrum):
+        exponents, size = spectrum.exponents, spectrum.state_size
+    else:
+        exponents = check_numbers(name, spectrum, ("n_exponents",), finite=False)
+        size = len(exponents)
+    return np.stack([np.arange(len(exponents)) / max(size - 1, 1), exponents])
+
+
+def _checked_error(error, n_exponents, name):
+    error = check_numbers(name, error, (n_exponents,), finite=False)
+    if (error < 0).any():
+        raise InvalidInputError(
+            f"{name}: its smallest entry is {np.nanmin(error)}. Standard errors are at least 0."
+        )
+    return error
+
+
+def _is_alone(exponents):
+    """Whether an exponent has neither neighbour, so that no line goes through it."""
+    present = np.pad(np.isfinite(exponents), 1)
+    return present[1:-1] & ~present[:-2] & ~present[2:]

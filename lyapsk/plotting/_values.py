@@ -5,6 +5,13 @@ import numpy as np
 from ..exceptions import InvalidInputError, InvalidTypeError
 
 
+def is_spectrum(value):
+    """Whether this is a LyapunovSpectrum."""
+    from ..spectrum import LyapunovSpectrum
+
+    return isinstance(value, LyapunovSpectrum)
+
+
 def check_values(values, n_networks, name):
     """`values` as an array with one entry per network, or None.
 
@@ -23,7 +30,25 @@ def check_values(values, n_networks, name):
     return values
 
 
-def check_numbers(name, values, shape, *, finite=True):
+def check_colours(values, n_networks, name):
+    """The same of numbers that colours are to tell, of which one at least is finite.
+
+    Raises
+    ------
+    InvalidTypeError
+        If these are no real numbers.
+    InvalidInputError
+        If there are more or fewer than networks, or none is finite.
+    """
+    if check_values(values, n_networks, name) is None:
+        return None
+    values = check_numbers(name, values, (n_networks,), finite=False)
+    if not np.isfinite(values).any():
+        raise InvalidInputError(f"{name}: none of the {n_networks} is finite. Leave {name} out.")
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def check_numbers(name, values, shape, *, finite=True, hint="not empty"):
     """`values` as an array of float.
 
     Parameters
@@ -33,7 +58,9 @@ def check_numbers(name, values, shape, *, finite=True):
     shape : tuple of int or str
         What is allowed; where a name stands for a length, any but 0 will do.
     finite : bool, default=True
-        Whether all must be finite, or only one of them.
+        Whether all must be finite.
+    hint : str
+        What to say beside the shape.
 
     Raises
     ------
@@ -49,19 +76,14 @@ def check_numbers(name, values, shape, *, finite=True):
     )
     if not fits:
         wanted = f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
-        raise InvalidInputError(
-            f"{name} has shape {numbers.shape}. It must be {wanted}, not empty."
-        )
-    is_finite = np.isfinite(numbers)
-    if finite and not is_finite.all():
-        where = tuple(np.argwhere(~is_finite)[0].tolist())
+        raise InvalidInputError(f"{name} has shape {numbers.shape}. It must be {wanted}, {hint}.")
+    if finite and not np.isfinite(numbers).all():
+        where = tuple(np.argwhere(~np.isfinite(numbers))[0].tolist())
         place = where[0] if len(where) == 1 else where
         raise InvalidInputError(
             f"{name}: entry {place} is {numbers[where]}. All must be finite: leave out what "
             "failed or diverged."
         )
-    if not is_finite.any():
-        raise InvalidInputError(f"{name}: none of its {numbers.size} entries is finite.")
     return numbers
 
 
