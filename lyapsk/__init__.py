@@ -5,7 +5,9 @@ from importlib import import_module
 from ._version import __version__
 
 _ROOM_OF = {
+    "Diagnosis": "spectrum",
     "LyapunovSpectrum": "spectrum",
+    "diagnose": "spectrum",
     "lyapunov_spectrum": "nets",
     "LearningCurveTransformer": "transformers",
     "LyapunovSpectrumTransformer": "transformers",

@@ -1,13 +1,9 @@
 """Watch the spectrum of a network as it trains, and warn of what it says."""
 
-import numpy as np
-
 from ..nets import lyapunov_spectrum
+from ..spectrum import diagnose
 from ._epochs import DOUBLING
 from ._monitor import Monitor
-
-CHAOTIC, FORGETFUL = np.log(100.0), 10
-"""Growth in nats over a sequence, and times that a sequence outlasts the horizon, to warn of."""
 
 
 class LyapunovMonitor(Monitor):
@@ -41,17 +37,18 @@ class LyapunovMonitor(Monitor):
     indices_ : ndarray of int
         Sequences that are read.
     warned_ : set of str
-        What was warned of: "chaotic", "dead" or "forgetful".
+        What was warned of: "chaotic", "dead" or "forgetting".
 
     See Also
     --------
     lyapunov_spectrum : Takes the spectrum.
+    diagnose : Says the same of one spectrum.
 
     Notes
     -----
     It warns of a network that is *chaotic*, whose largest exponent is positive by more than two
     standard errors and multiplies gradients by more than 100 over a sequence; *dead*, in which no
-    perturbation outlives a step; or *forgetful*, whose gradient horizon is less than a tenth of
+    perturbation outlives a step; or *forgetting*, whose gradient horizon is less than a tenth of
     the sequences. With the defaults it takes less than a tenth of the time of training on the
     tasks of ``lyapsk.tasks`` (``python benchmarks/monitor.py``).
 
@@ -96,34 +93,10 @@ class LyapunovMonitor(Monitor):
         return largest, spectrum.entropy_rate, n_positive, spectrum.gradient_horizon
 
     def _advise(self, spectrum, epoch):
-        for kind, message in _warnings(spectrum):
-            if kind not in self.warned_:
-                self.warned_.add(kind)
-                self._warn(f"after {epoch} epochs the network is {kind}: {message}")
-
-
-def _warnings(spectrum):
-    """What there is to warn of."""
-    largest, error = spectrum.exponents[0], spectrum.standard_error[0]
-    n_steps = int(spectrum.n_steps.max())
-    if np.isneginf(largest):
-        yield (
-            "dead",
-            "no perturbation of its state outlives a step, so no gradient does. Look for units "
-            "that are saturated or never active: use smaller weights or inputs, or a smaller "
-            "learning rate.",
-        )
-    elif largest > max(2 * error, CHAOTIC / n_steps):
-        yield (
-            "chaotic",
-            f"its largest exponent is {largest:.2g} nats per step, so gradients grow "
-            f"{np.exp(min(largest * n_steps, 700)):.1g} times over the {n_steps} steps of a "
-            "sequence. Use smaller recurrent weights, a smaller learning rate, or clip gradients.",
-        )
-    elif largest < -FORGETFUL / n_steps:
-        yield (
-            "forgetful",
-            f"gradients shrink by a factor of e every {-1 / largest:.1f} steps, while sequences "
-            f"have {n_steps}. Where the task needs a longer memory, use larger or orthogonal "
-            "recurrent weights, or forget gates that start open (a positive bias).",
-        )
+        found = diagnose(spectrum)
+        if found.kind != "stable" and found.kind not in self.warned_:
+            self.warned_.add(found.kind)
+            self._warn(
+                f"after {epoch} epochs the network is {found.kind}. {found.summary} For training: "
+                f"{found.meaning} {found.advice}"
+            )

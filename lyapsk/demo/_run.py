@@ -7,9 +7,9 @@ from .._parallel import one_thread
 from ..aelle import AeLLERegressor
 from ..exceptions import InvalidInputError, NumericalError
 from ..plotting import check_matplotlib
+from ..report import to_csv
 from ..tasks import digits_by_pixels, make_population
 from ..transformers import LyapunovSpectrumTransformer
-from ._csv import to_csv
 from ._evaluation import N_REPEATS, N_SPLITS, cross_validate
 from ._figures import overview_figure
 from ._limits import DEFAULT_NETWORKS, MINIMUM_NETWORKS

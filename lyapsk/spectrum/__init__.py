@@ -3,6 +3,7 @@
 from ._adjoint import Adjoint, follow_adjoint, frame_coordinates, log_largest_singular_values
 from ._assemble import Piece, assemble, standard_error
 from ._cores import on_all_cores
+from ._diagnosis import Diagnosis, diagnose
 from ._differentiable import differentiable_exponents
 from ._drive import Drive
 from ._finite_time import mean_growth_to_end
@@ -13,12 +14,14 @@ from ._result import LyapunovSpectrum
 
 __all__ = [
     "Adjoint",
+    "Diagnosis",
     "Drive",
     "Growth",
     "LyapunovSpectrum",
     "Piece",
     "Position",
     "assemble",
+    "diagnose",
     "differentiable_exponents",
     "follow_adjoint",
     "follow_frame",
