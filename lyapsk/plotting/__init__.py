@@ -1,6 +1,8 @@
 """Displays in scikit-learn's manner: they store what they show, and draw it in ``plot``."""
 
 from ._alignment import GradientAlignmentDisplay
+from ._convergence import ConvergenceDisplay
+from ._growth import GrowthDisplay
 from ._latent import LatentDisplay
 from ._matplotlib import check_matplotlib
 from ._prediction import PredictionDisplay
@@ -8,7 +10,9 @@ from ._sensitivity import InputSensitivityDisplay
 from ._spectrum import SpectrumDisplay
 
 __all__ = [
+    "ConvergenceDisplay",
     "GradientAlignmentDisplay",
+    "GrowthDisplay",
     "InputSensitivityDisplay",
     "LatentDisplay",
     "PredictionDisplay",

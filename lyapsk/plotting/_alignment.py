@@ -150,7 +150,7 @@ class GradientAlignmentDisplay:
             self.ax_, np.arange(len(score)), score, error, **line_kwargs
         )
         self.references_ = [self._level(0, "chance", below=True), self._level(1, "containment")]
-        self.ax_.margins(y=0.1)
+        self.ax_.margins(y=0.15)
         self.ax_.set(xlabel="Step (without the warm-up)", ylabel="Alignment score")
 
     def _level(self, score, name, below=False):
@@ -163,6 +163,7 @@ class GradientAlignmentDisplay:
             textcoords="offset points",
             ha="right",
             va="top" if below else "bottom",
+            fontsize="small",
         )
         return self.ax_.axhline(score, **_REFERENCE)
 
@@ -176,5 +177,5 @@ class GradientAlignmentDisplay:
         self.references_ = self.ax_.plot(
             counts, by_chance, label="as many random directions", **_REFERENCE
         )
-        self.ax_.legend()
+        self.ax_.legend(fontsize="small")
         self.ax_.set(xlabel="Leading directions", ylabel="Share of the gradient")

@@ -160,5 +160,5 @@ class LatentDisplay:
                 self.points_[0], ax=self.ax_, label=self.value_name
             )
         if self.categories is not None:
-            for handle in self.ax_.legend().legend_handles:
+            for handle in self.ax_.legend(fontsize="small").legend_handles:
                 handle.set(array=None, color="dimgray")

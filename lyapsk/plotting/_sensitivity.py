@@ -5,11 +5,12 @@ import numpy as np
 from .._checks import is_count, refusal
 from ..exceptions import InvalidInputError, InvalidTypeError
 from ._band import plot_with_band
+from ._inputs import shade
 from ._matplotlib import axes_for
 
 _GROWTH_LABELS = {
-    "finite_time_exponent": "Mean growth that follows (nats per step)",
-    "singular_value": "Log of the largest singular value (nats)",
+    "finite_time_exponent": "Mean growth that follows\n(nats per step)",
+    "singular_value": "Log of the largest\nsingular value (nats)",
 }
 
 
@@ -148,7 +149,7 @@ class InputSensitivityDisplay:
         self.growth_line_, self.growth_band_ = plot_with_band(
             self.growth_ax_, steps, *self._curve(self.sensitivity.growth), color="C1", ls="--"
         )
-        self.image_ = None if inputs is None else _shade(self.ax_, inputs)
+        self.image_ = None if inputs is None else shade(self.ax_, inputs)
         self._annotate(change)
         return self
 
@@ -213,16 +214,5 @@ class InputSensitivityDisplay:
                 self.sensitivity.correlation(growth)[self.sequence]
                 for growth in (self.sensitivity.growth, "position")
             )
-        title = (
-            f"Rank correlation {score:.3f} with the growth that follows,\n"
-            f"{control:.3f} with the position alone"
-        )
-        self.ax_.set_title(title.replace("-", "\N{MINUS SIGN}"), fontsize="medium")
-
-
-def _shade(ax, inputs):
-    """Inputs (n_steps, n_inputs) as faint grey behind everything else in the axes."""
-    background = ax.inset_axes([0, 0, 1, 1], sharex=ax, zorder=0)
-    background.set_axis_off()
-    extent = (-0.5, len(inputs) - 0.5, 0, 1)
-    return background.imshow(inputs.T, cmap="Greys", alpha=0.3, aspect="auto", extent=extent)
+        title = f"Rank correlation with growth {score:.3f},\nwith the position alone {control:.3f}"
+        self.ax_.set_title(title.replace("-", "\N{MINUS SIGN}"), fontsize="small")

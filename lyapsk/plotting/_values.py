@@ -12,6 +12,25 @@ def is_spectrum(value):
     return isinstance(value, LyapunovSpectrum)
 
 
+def check_growth(spectrum):
+    """Refuse what is no LyapunovSpectrum, or one whose growth was not kept.
+
+    Raises
+    ------
+    InvalidTypeError, InvalidInputError
+    """
+    if not is_spectrum(spectrum):
+        raise InvalidTypeError(
+            f"spectrum: got {type(spectrum).__name__}. It must be a LyapunovSpectrum: pass what "
+            'lyapunov_spectrum(..., keep=("growth",)) returns.'
+        )
+    if spectrum.growth is None:
+        raise InvalidInputError(
+            "spectrum: its growth was not kept, of which every step is drawn. Compute it with "
+            'lyapunov_spectrum(..., keep=("growth",)).'
+        )
+
+
 def check_values(values, n_networks, name):
     """`values` as an array with one entry per network, or None.
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
+from lyapsk import lyapunov_spectrum
 from lyapsk.scorers import FrameGradient, GradientAlignment, InputSensitivity
 
 mpl.use("Agg")
@@ -12,6 +13,27 @@ mpl.use("Agg")
 @pytest.fixture
 def ax():
     return Figure().subplots()
+
+
+@pytest.fixture(scope="session")
+def spectrum():
+    """Of six exponents, along three sequences of 30 steps, with its growth."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return lyapunov_spectrum(torch.nn.RNN(2, 6), torch.randn(3, 30, 2), keep="growth")
+
+
+@pytest.fixture
+def ordinates():
+    """Lower and upper ordinate of a band at each abscissa that it covers, (n_points, 2)."""
+
+    def of(band):
+        columns = {}
+        for x, y in np.concatenate([path.vertices for path in band.get_paths()]):
+            columns.setdefault(x, []).append(y)
+        return np.array([(min(ys), max(ys)) for _, ys in sorted(columns.items())])
+
+    return of
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ import pytest
 
 from lyapsk import plotting
 from lyapsk.plotting import (
+    ConvergenceDisplay,
     GradientAlignmentDisplay,
+    GrowthDisplay,
     InputSensitivityDisplay,
     LatentDisplay,
     PredictionDisplay,
@@ -22,7 +24,7 @@ DISPLAYS = [name for name in plotting.__all__ if name.endswith("Display")]
 
 
 @pytest.fixture(params=[*DISPLAYS, "GradientAlignmentDisplay of kind share"])
-def display(request, sensitivity, alignment):
+def display(request, spectrum, sensitivity, alignment):
     """Each display, with nothing drawn: one that is missing here fails every test below."""
     return {
         "SpectrumDisplay": SpectrumDisplay(SPECTRA),
@@ -30,6 +32,8 @@ def display(request, sensitivity, alignment):
         "InputSensitivityDisplay": InputSensitivityDisplay(sensitivity),
         "GradientAlignmentDisplay": GradientAlignmentDisplay(alignment),
         "GradientAlignmentDisplay of kind share": GradientAlignmentDisplay(alignment, kind="share"),
+        "ConvergenceDisplay": ConvergenceDisplay(spectrum),
+        "GrowthDisplay": GrowthDisplay(spectrum, inputs=np.ones(30)),
         "PredictionDisplay": PredictionDisplay([1, 2, 3], [1, 3, 2], y_std=[1, 1, 0.1]),
     }[request.param]
 

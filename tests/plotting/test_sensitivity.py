@@ -11,15 +11,7 @@ from lyapsk.tasks import digits_by_rows
 draw = InputSensitivityDisplay.from_predictions
 
 
-def ordinates(band):
-    """Lower and upper ordinate of a band at each step that it covers."""
-    columns = {}
-    for x, y in np.concatenate([path.vertices for path in band.get_paths()]):
-        columns.setdefault(x, []).append(y)
-    return np.array([(min(ys), max(ys)) for _, ys in sorted(columns.items())])
-
-
-def test_means_are_lines_with_bands_of_their_errors(sensitivity, ax):
+def test_means_are_lines_with_bands_of_their_errors(sensitivity, ordinates, ax):
     display = draw(sensitivity, ax=ax)
     for line, band, name in (
         (display.line_, display.band_, "sampled"),
@@ -41,12 +33,12 @@ def test_labels_and_title_say_what_is_drawn(sensitivity, ax):
     display = draw(sensitivity, ax=ax)
     assert ax.get_xlabel() == "Step"
     assert ax.get_ylabel() == "Sensitivity to the input, sampled"
-    assert display.growth_ax_.get_ylabel() == "Mean growth that follows (nats per step)"
+    assert display.growth_ax_.get_ylabel() == "Mean growth that follows\n(nats per step)"
     assert ax.yaxis.label.get_color() == display.line_.get_color()
     assert display.growth_ax_.yaxis.label.get_color() == display.growth_line_.get_color()
     assert ax.get_title().replace("\N{MINUS SIGN}", "-") == (
-        f"Rank correlation {sensitivity.score:.3f} with the growth that follows,\n"
-        f"{sensitivity.control:.3f} with the position alone"
+        f"Rank correlation with growth {sensitivity.score:.3f},\n"
+        f"with the position alone {sensitivity.control:.3f}"
     )
 
 
@@ -55,13 +47,13 @@ def test_without_samples_the_first_order_is_drawn(sensitivity, ax):
     display = draw(sensitivity, ax=ax)
     np.testing.assert_array_equal(display.line_.get_ydata(), sensitivity.profile("first_order")[0])
     assert ax.get_ylabel() == "Sensitivity to the input, first order"
-    assert display.growth_ax_.get_ylabel() == "Log of the largest singular value (nats)"
+    assert display.growth_ax_.get_ylabel() == "Log of the largest\nsingular value (nats)"
     one = draw(sensitivity, sequence=0, ax=ax)
     np.testing.assert_array_equal(one.line_.get_ydata(), sensitivity.first_order[0])
     assert not one.band_.get_paths()
 
 
-def test_one_sequence_has_the_error_of_its_draws(sensitivity, ax):
+def test_one_sequence_has_the_error_of_its_draws(sensitivity, ordinates, ax):
     display = draw(sensitivity, sequence=1, ax=ax)
     mean, error = sensitivity.sampled[1], sensitivity.sampling_error[1]
     np.testing.assert_array_equal(display.line_.get_ydata(), mean)
@@ -71,7 +63,9 @@ def test_one_sequence_has_the_error_of_its_draws(sensitivity, ax):
     np.testing.assert_array_equal(display.growth_line_.get_ydata(), growth)
     assert not display.growth_band_.get_paths()
     correlation = sensitivity.correlation("position")[1]
-    assert f"{correlation:.3f} with the position" in ax.get_title().replace("\N{MINUS SIGN}", "-")
+    assert f"with the position alone {correlation:.3f}" in ax.get_title().replace(
+        "\N{MINUS SIGN}", "-"
+    )
 
 
 @pytest.mark.parametrize("shape", [(4,), (4, 2), (5,), (5, 3)])
