@@ -52,9 +52,9 @@ def test_growth_and_decay_have_colours_of_their_own(spectrum, ax):
     growth = np.where(np.arange(30)[:, None] < 10, 0.5, -0.25) * np.ones((3, 30, 6))
     display = draw(replace(spectrum, growth=growth), ax=ax)
     up, down = (fill.get_paths()[0].get_extents() for fill in display.fills_)
-    assert (up.y0, up.y1, up.x0) == (0, 0.5, 0)
-    assert (down.y0, down.y1, down.x1) == (-0.25, 0, 29)
-    assert up.x1 == down.x0 == pytest.approx(9 + 2 / 3)
+    zero = 9 + 2 / 3
+    np.testing.assert_allclose(up.extents, [0, 0, zero, 0.5], atol=1e-9)
+    np.testing.assert_allclose(down.extents, [zero, -0.25, 29, 0], atol=1e-9)
 
 
 def test_steps_that_kill_a_direction_leave_a_gap(spectrum, ax):
