@@ -15,6 +15,7 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "examples"]
@@ -28,6 +29,9 @@ numpydoc_show_class_members = False
 autosummary_generate = True
 autodoc_default_options = {"members": True, "inherited-members": True}
 myst_heading_anchors = 3
+
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
 
 plot_formats = [("png", 150)]
 plot_html_show_formats = False
@@ -52,6 +56,9 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = "lyapsk"
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+html_sidebars = {page: [] for page in ("quick_start", "mathematics", "comparison", "limits")}
 html_math_renderer = "mathml"
 html_theme_options = {
     "navigation_with_keys": False,
@@ -80,4 +87,7 @@ def _not_ours(app, what, name, member, skip, options):
 def setup(app):
     """Show formulas without any request over the network, and of classes only what is ours."""
     app.connect("autodoc-skip-member", _not_ours)
-    app.add_html_math_renderer("mathml", (_mathml(False), None), (_mathml(True), None))
+    app.add_html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+html_sidebars = {page: [] for page in ("quick_start", "mathematics", "comparison", "limits")}
+html_math_renderer("mathml", (_mathml(False), None), (_mathml(True), None))
