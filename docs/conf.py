@@ -87,7 +87,4 @@ def _not_ours(app, what, name, member, skip, options):
 def setup(app):
     """Show formulas without any request over the network, and of classes only what is ours."""
     app.connect("autodoc-skip-member", _not_ours)
-    app.add_html_static_path = ["_static"]
-html_css_files = ["custom.css"]
-html_sidebars = {page: [] for page in ("quick_start", "mathematics", "comparison", "limits")}
-html_math_renderer("mathml", (_mathml(False), None), (_mathml(True), None))
+    app.add_html_math_renderer("mathml", (_mathml(False), None), (_mathml(True), None))
