@@ -6,6 +6,7 @@ from ._growth import GrowthDisplay
 from ._latent import LatentDisplay
 from ._matplotlib import check_matplotlib
 from ._prediction import PredictionDisplay
+from ._search import SearchDisplay
 from ._sensitivity import InputSensitivityDisplay
 from ._spectrum import SpectrumDisplay
 
@@ -16,6 +17,7 @@ __all__ = [
     "InputSensitivityDisplay",
     "LatentDisplay",
     "PredictionDisplay",
+    "SearchDisplay",
     "SpectrumDisplay",
     "check_matplotlib",
 ]

@@ -66,6 +66,9 @@ class Progress:
         begun.
     scores : dict of int to float
         By epoch; the last is NaN where the training failed.
+    times : dict of int to float
+        When each epoch ended, in seconds since 1970: what tells in which order epochs of several
+        candidates, processes and runs were spent.
     late : ndarray of shape (n_features,) or None
         Features after the first rung, if the network could be read.
     seconds : float
@@ -80,6 +83,7 @@ class Progress:
 
     net: object = None
     scores: dict = field(default_factory=dict)
+    times: dict = field(default_factory=dict)
     late: np.ndarray | None = None
     seconds: float = 0.0
     ended: bool = False
@@ -90,6 +94,12 @@ class Progress:
     def epoch(self):
         """Epochs done."""
         return max(self.scores, default=0)
+
+    def enter(self, epoch, score):
+        """Note the score after an epoch that has just ended."""
+        # No earlier than the epoch before, should the clock have been set back.
+        self.times[epoch] = max([time.time(), *self.times.values()])
+        self.scores[epoch] = score
 
 
 def new_net(training, candidate):
@@ -120,7 +130,7 @@ def advance(training, candidate, epoch):
         _train(training, candidate, progress, epoch)
     except Exception as error:
         progress.net, progress.error = None, f"{type(error).__name__}: {error}"
-        progress.scores[progress.epoch + 1] = np.nan
+        progress.enter(progress.epoch + 1, np.nan)
     progress.seconds += time.perf_counter() - start
     write_atomically(candidate.path, pickle.dumps(progress))
     progress.net = None
@@ -160,7 +170,8 @@ def _train(training, candidate, progress, epoch):
                 progress.ended = _is_from_callback(interrupt)
                 if not progress.ended:
                     raise
-            progress.scores[len(net.history)] = _score(net, training.scoring, len(net.history))
+            n_done = len(net.history)
+            progress.enter(n_done, _score(net, training.scoring, n_done))
         if progress.ended or epoch == training.rungs[-1]:
             net.notify("on_train_end", **_plain(dataset_train))
             progress.scores[progress.epoch] = _score(net, training.scoring, _kept_epoch(net))

@@ -23,6 +23,23 @@ def results_table(race, settings, log, error_score):
     }
 
 
+def course(race, log):
+    """``course_``, as :class:`LyapunovSearchCV` describes it."""
+    entries = sorted(
+        (times[epoch], i, epoch, score)
+        for i, (scores, times) in log.epochs.items()
+        for epoch, score in scores.items()
+    )
+    _, candidates, epochs, scores = (np.array(column) for column in zip(*entries, strict=True))
+    is_final = race.finished[candidates] & (epochs == race.epochs[candidates])
+    return {
+        "candidate": candidates,
+        "epoch": epochs,
+        "score": scores,
+        "best_score": np.fmax.accumulate(np.where(is_final, scores, np.nan)),
+    }
+
+
 def _columns(settings):
     """Each parameter's values, masked where a setting lacks it."""
     columns = {}

@@ -22,10 +22,20 @@ class Log:
     n_candidates : int
     strict : bool
         Whether a failure ends the search.
+
+    Attributes
+    ----------
+    seconds : ndarray of shape (n_candidates,)
+        Spent on training each.
+    failures : dict of int to str
+        Causes by candidate.
+    epochs : dict of int to (dict, dict)
+        Score and time of each epoch, by candidate.
     """
 
     def __init__(self, n_candidates, strict):
         self.seconds, self.failures, self.strict = np.zeros(n_candidates), {}, strict
+        self.epochs = {}
 
     def fail(self, i, cause):
         """Note why a candidate failed."""
@@ -94,6 +104,7 @@ def _enter(race, i, progress, log):
         ended = progress.ended and epoch == progress.epoch
         race.record(i, epoch, progress.scores[epoch], late=progress.late, ended=ended)
     log.seconds[i] = progress.seconds
+    log.epochs[i] = progress.scores, progress.times
     if progress.error:
         log.fail(i, progress.error)
 

@@ -20,7 +20,7 @@ from ._candidate import Candidate, Training, read
 from ._checks import check_budget, check_net, check_picklable
 from ._params import check_names, check_readable, draw, in_numbers
 from ._race import Race
-from ._results import results_table
+from ._results import course, results_table
 from ._run import Log, recall, train, untrained_spectra
 from ._store import described, search_directory
 
@@ -113,6 +113,11 @@ class LyapunovSearchCV(MetaEstimatorMixin, BaseEstimator):
         in seconds.
     n_epochs_ : int
         Epochs that were spent.
+    course_ : dict of ndarray of shape (n_epochs_,)
+        One entry for each epoch that was spent, in the order in which they ended, in several
+        processes and earlier runs too: ``candidate``; ``epoch``, of that candidate; ``score``, NaN
+        where its training failed; and ``best_score``, the best final score so far, NaN until a
+        candidate has finished.
     features_ : ndarray of shape (n_candidates, n_features)
         Of the spectra before training; NaN where a network failed. Only with "spectrum" among
         `features`.
@@ -125,6 +130,7 @@ class LyapunovSearchCV(MetaEstimatorMixin, BaseEstimator):
     --------
     sklearn.model_selection.HalvingRandomSearchCV : Stops candidates by their rank alone.
     lyapsk.callbacks.PredictedScoreStopping : Stops a single network.
+    lyapsk.plotting.SearchDisplay : Draws the best score against the epochs spent.
 
     Notes
     -----
@@ -372,6 +378,7 @@ class LyapunovSearchCV(MetaEstimatorMixin, BaseEstimator):
             )
         self.failures_ = sorted(log.failures.items())
         self.cv_results_ = results_table(race, settings, log, self.error_score)
+        self.course_ = course(race, log)
         self.n_epochs_ = int(race.epochs.sum())
         self.n_splits_ = 1
         self.best_index_ = int(np.nanargmax(race.final_scores()))

@@ -12,6 +12,7 @@ from lyapsk.plotting import (
     InputSensitivityDisplay,
     LatentDisplay,
     PredictionDisplay,
+    SearchDisplay,
     SpectrumDisplay,
     check_matplotlib,
 )
@@ -35,6 +36,7 @@ def display(request, spectrum, sensitivity, alignment):
         "ConvergenceDisplay": ConvergenceDisplay(spectrum),
         "GrowthDisplay": GrowthDisplay(spectrum, inputs=np.ones(30)),
         "PredictionDisplay": PredictionDisplay([1, 2, 3], [1, 3, 2], y_std=[1, 1, 0.1]),
+        "SearchDisplay": SearchDisplay({"random": ([4, 8], [0.1, 0.3]), "ours": ([4], [0.2])}),
     }[request.param]
 
 

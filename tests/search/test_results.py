@@ -1,10 +1,13 @@
 """The table of results against one that is written by hand."""
 
+import time
+
 import numpy as np
 import pytest
 
+from lyapsk.search._candidate import Progress
 from lyapsk.search._race import Race
-from lyapsk.search._results import results_table
+from lyapsk.search._results import course, results_table
 from lyapsk.search._run import Log
 
 NAN = np.nan
@@ -99,3 +102,29 @@ def test_the_table_does_not_change_with_the_race_after_it(race, log):
     table = results_table(race, SETTINGS, log, NAN)
     race.record(PAUSED, 4, 0.0)
     assert table["n_epochs"][PAUSED] == 1
+
+
+def test_the_course_is_in_the_order_in_which_epochs_ended(race, log):
+    log.epochs = {
+        EARLY: ({1: -1.5, 2: -2.0}, {1: 5.0, 2: 6.0}),
+        BETTER: ({1: -9.0, 2: -7.0, 3: -2.0, 4: -1.0}, {1: 1.0, 2: 2.0, 3: 6.0, 4: 8.0}),
+        LATER_NAN: ({1: -0.25, 2: -0.5, 3: NAN}, {1: 3.0, 2: 4.0, 3: 7.0}),
+        PAUSED: ({1: -0.5}, {1: 9.0}),
+    }
+    told = course(race, log)
+    assert told["candidate"].tolist() == [
+        *(BETTER, BETTER, LATER_NAN, LATER_NAN, EARLY),
+        *(BETTER, EARLY, LATER_NAN, BETTER, PAUSED),
+    ]
+    assert told["epoch"].tolist() == [1, 2, 1, 2, 1, 3, 2, 3, 4, 1]
+    scores = [-9, -7, -0.25, -0.5, -1.5, -2, -2, NAN, -1, -0.5]
+    np.testing.assert_array_equal(told["score"], scores)
+    np.testing.assert_array_equal(told["best_score"], [NAN] * 6 + [-2, -2, -1, -1])
+
+
+def test_epochs_keep_their_order_when_the_clock_is_set_back(monkeypatch):
+    progress, clock = Progress(), iter([30.0, 20.0, 40.0])
+    monkeypatch.setattr(time, "time", lambda: next(clock))
+    for epoch in (1, 2, 3):
+        progress.enter(epoch, -1.0)
+    assert progress.times == {1: 30, 2: 30, 3: 40}

@@ -168,6 +168,33 @@ def test_results_add_up(search):
     assert search.best_estimator_.train_split is search.net.train_split
 
 
+def assert_course_adds_up(search):
+    """Every epoch once and in order, and the best of the final scores so far."""
+    course, results = search.course_, search.cv_results_
+    assert {len(column) for column in course.values()} == {search.n_epochs_}
+    best, finals = np.nan, np.full(len(results["params"]), np.nan)
+    done = np.zeros(len(finals), dtype=int)
+    for i, epoch, score, best_score in zip(*course.values(), strict=True):
+        done[i] += 1
+        assert epoch == done[i]
+        if done[i] == results["n_epochs"][i]:
+            finals[i] = score
+            if results["status"][i] == "finished":
+                best = np.fmax(best, score)
+        np.testing.assert_equal(best_score, best)
+    trained = (done > 0) & (results["status"] != "failed")
+    np.testing.assert_array_equal(finals[trained], results["mean_test_score"][trained])
+    assert best == search.best_score_
+
+
+def test_the_course_tells_of_every_epoch(search):
+    assert_course_adds_up(search)
+    assert np.isnan(search.course_["best_score"][0])
+    scores = [-row["valid_loss"] for row in search.best_estimator_.history]
+    of_best = search.course_["candidate"] == search.best_index_
+    np.testing.assert_array_equal(search.course_["score"][of_best], scores)
+
+
 def test_features_are_those_of_the_untrained_networks(search):
     found = fit(make_net(callbacks=[KeepStart()]), n_candidates=3, n_first=1, n_epochs_budget=4)
     net = clone(make_net()).set_params(**found.best_params_).initialize()
@@ -258,6 +285,10 @@ def test_failures_are_told_and_the_others_go_on():
         small = results["params"][i]["module__hidden_size"] == -1
         assert ("no hidden size -1" if small else "the score is") in cause
     assert search.best_params_ == {"module__hidden_size": 3, "lr": 0.1}
+    assert_course_adds_up(search)
+    course = search.course_
+    assert set(course["candidate"][np.isnan(course["score"])]) <= set(causes)
+    assert np.isnan(course["score"]).any()
 
 
 def test_a_failure_can_end_the_search():
@@ -283,6 +314,7 @@ def test_callbacks_may_end_a_training():
     stopping = EarlyStopping(monitor="valid_loss", patience=1, threshold=10.0, sink=str)
     search = fit(make_net(max_epochs=9, callbacks=[stopping]), n_epochs_budget=30)
     assert set(search.cv_results_["n_epochs"][search.cv_results_["status"] == "finished"]) == {2}
+    assert_course_adds_up(search)
     assert len(search.best_estimator_.history) == 2
 
 
@@ -294,6 +326,7 @@ def test_the_score_is_that_of_the_weights_that_a_callback_went_back_to():
     assert first != pytest.approx(last, rel=1e-3)
     assert search.best_score_ == -first
     assert search.score(X_VALID, Y_VALID) == pytest.approx(-first, rel=1e-5)
+    assert_course_adds_up(search)
 
 
 def test_callbacks_know_the_data_as_in_a_plain_fit():
@@ -321,6 +354,7 @@ def test_an_interruption_keeps_what_was_trained():
         search = fit(make_net(callbacks=[Interrupt()]))
     assert caught[0].filename == __file__
     assert search.n_epochs_ == 9
+    assert_course_adds_up(search)
     assert len(search.best_estimator_.history) == 4
 
 
@@ -337,6 +371,9 @@ def test_a_larger_budget_goes_on_where_a_smaller_one_ended(search, tmp_path):
     assert_same(resumed, search)
     done = [path for path, time in trained.items() if path.stat().st_mtime_ns == time]
     assert done, "networks that are there are not trained again"
+    assert_course_adds_up(resumed)
+    for name, column in search.course_.items():
+        np.testing.assert_array_equal(resumed.course_[name], column)
 
 
 def test_a_killed_search_goes_on(search, tmp_path):
@@ -352,6 +389,7 @@ t.fit(t.make_net(callbacks=[t.Kill()]), directory={str(tmp_path)!r})
     sys.modules["test_search"] = sys.modules[__name__]
     resumed = fit(directory=tmp_path, resume=True)
     assert_same(resumed, search)
+    assert_course_adds_up(resumed)
 
 
 def test_a_search_is_the_same_in_another_process(tmp_path):
@@ -403,6 +441,7 @@ def test_processes_train_what_was_chosen():
     assert search.cv_results_["n_epochs"][search.best_index_] == 4
     scores = [-row["valid_loss"] for row in search.best_estimator_.history]
     assert search.best_score_ == pytest.approx(scores[-1], rel=1e-6)
+    assert_course_adds_up(search)
 
 
 def test_progress_is_shown_on_request_only(capfd):
