@@ -4,7 +4,7 @@ import numpy as np
 
 from .._checks import is_count, refusal
 from ._band import plot_with_band
-from ._matplotlib import axes_for
+from ._matplotlib import axes_for, line_style
 from ._values import check_growth
 
 
@@ -131,7 +131,9 @@ class ConvergenceDisplay:
         steps = np.arange(1, len(means) + 1)
         colours = self._colours(cmap)
         drawn = [
-            plot_with_band(self.ax_, steps, *curve, **{"color": colour, "lw": 1.2, **kwargs})
+            plot_with_band(
+                self.ax_, steps, *curve, **line_style(kwargs, color=colour, linewidth=1.2)
+            )
             for *curve, colour in zip(means.T, errors.T, colours, strict=True)
         ]
         self.lines_, self.bands_ = map(list, zip(*drawn, strict=True))

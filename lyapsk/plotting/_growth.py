@@ -4,7 +4,7 @@ import numpy as np
 
 from .._checks import check_count, is_count, refusal
 from ._inputs import shade, trace
-from ._matplotlib import axes_for
+from ._matplotlib import axes_for, line_style
 from ._values import check_growth, check_numbers
 
 _GROWTH, _DECAY = "#d55e00", "#0072b2"
@@ -157,7 +157,9 @@ class GrowthDisplay:
         self.ax_ = axes_for(ax, "GrowthDisplay")
         self.figure_ = self.ax_.figure
         steps = np.arange(len(growth))
-        (self.line_,) = self.ax_.plot(steps, growth, **{"color": "black", "linewidth": 1, **kwargs})
+        (self.line_,) = self.ax_.plot(
+            steps, growth, **line_style(kwargs, color="black", linewidth=1)
+        )
         self.zero_ = self.ax_.axhline(0, color="black", linewidth=0.8, linestyle="--")
         self.fills_ = [
             self.ax_.fill_between(

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..exceptions import InvalidInputError
 from ._colours import value_colours
-from ._matplotlib import axes_for
+from ._matplotlib import axes_for, collection_style
 from ._values import check_colours, check_numbers, check_values
 
 _MARKERS = ("o", "^", "s", "D", "v", "P", "X")
@@ -131,7 +131,7 @@ class LatentDisplay:
         for name, rows, marker in self._groups(len(latent)):
             own = {} if values is None else {"c": values[rows]}
             look = {"s": 32, "alpha": 0.85, "marker": marker, "label": name}
-            look |= {**own, **colours, **kwargs}
+            look = collection_style(kwargs, **look, **own, **colours)
             self.points_.append(self.ax_.scatter(*latent[rows].T, **look))
         self._annotate()
         return self

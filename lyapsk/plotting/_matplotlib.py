@@ -20,6 +20,22 @@ def check_matplotlib(caller):
         raise ImportError(f'{caller} draws with matplotlib: pip install "lyapsk[plots]"')
 
 
+def line_style(kwargs, **defaults):
+    """Keyword arguments of a line over defaults, whatever alias they go by."""
+    from matplotlib.cbook import normalize_kwargs
+    from matplotlib.lines import Line2D
+
+    return defaults | normalize_kwargs(kwargs, Line2D)
+
+
+def collection_style(kwargs, **defaults):
+    """The same of points, or of many lines at once."""
+    from matplotlib.cbook import normalize_kwargs
+    from matplotlib.collections import Collection
+
+    return defaults | normalize_kwargs(kwargs, Collection)
+
+
 def axes_for(ax, caller):
     """`ax`, or the axes of a new figure."""
     check_matplotlib(caller)

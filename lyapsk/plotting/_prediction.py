@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from .._checks import refusal
 from ..exceptions import InvalidInputError, InvalidTypeError
-from ._matplotlib import axes_for
+from ._matplotlib import axes_for, collection_style
 from ._text import in_text
 from ._values import check_numbers
 
@@ -161,7 +161,7 @@ class PredictionDisplay:
         self.ax_ = axes_for(ax, "PredictionDisplay")
         self.figure_ = self.ax_.figure
         self.r2_, self.rank_correlation_ = _r2(y_true, y_pred), _rank_correlation(y_true, y_pred)
-        look = {"s": 16, "alpha": 0.8, "linewidths": 0, "zorder": 2.5, **kwargs}
+        look = collection_style(kwargs, s=16, alpha=0.8, linewidth=0, zorder=2.5)
         self.points_ = self.ax_.scatter(y_true, y_pred, **look)
         width = None if y_std is None else ndtri(0.5 + self.level / 2) * y_std
         self._draw_intervals(y_true, y_pred, width)

@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import InvalidInputError, InvalidTypeError
 from ._colours import PALETTE
-from ._matplotlib import axes_for
+from ._matplotlib import axes_for, line_style
 from ._values import check_numbers
 
 _STYLES = ("-", "--", "-.", ":")
@@ -135,7 +135,7 @@ class SearchDisplay:
         self.ax_ = axes_for(ax, "SearchDisplay")
         self.figure_ = self.ax_.figure
         self.lines_ = [
-            self._draw(*curve, **{"color": colour, "linestyle": style, "label": name, **kwargs})
+            self._draw(*curve, **line_style(kwargs, color=colour, linestyle=style, label=name))
             for (name, curve), colour, style in zip(
                 curves.items(), PALETTE, cycle(_STYLES), strict=False
             )
@@ -161,7 +161,7 @@ class SearchDisplay:
         return {name: _checked_curve(curve, name) for name, curve in self.curves.items()}
 
     def _draw(self, epochs, scores, **look):
-        look = {"drawstyle": "steps-post", "marker": "o", "markevery": [-1], "ms": 4} | look
+        look = {"drawstyle": "steps-post", "marker": "o", "markevery": [-1], "markersize": 4} | look
         return self.ax_.plot(epochs, scores, **look)[0]
 
 

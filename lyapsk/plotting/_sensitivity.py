@@ -6,7 +6,7 @@ from .._checks import is_count, refusal
 from ..exceptions import InvalidInputError, InvalidTypeError
 from ._band import plot_with_band
 from ._inputs import shade
-from ._matplotlib import axes_for
+from ._matplotlib import axes_for, line_style
 
 _GROWTH_LABELS = {
     "finite_time_exponent": "Mean growth that follows\n(nats per step)",
@@ -144,7 +144,7 @@ class InputSensitivityDisplay:
         steps = np.arange(self.sensitivity.step_growth.shape[1])
         change = "first_order" if self.sensitivity.sampled is None else "sampled"
         self.line_, self.band_ = plot_with_band(
-            self.ax_, steps, *self._curve(change), **{"color": "C0", **kwargs}
+            self.ax_, steps, *self._curve(change), **line_style(kwargs, color="C0")
         )
         self.growth_line_, self.growth_band_ = plot_with_band(
             self.growth_ax_, steps, *self._curve(self.sensitivity.growth), color="C1", ls="--"

@@ -5,7 +5,7 @@ import numpy as np
 from ..exceptions import InvalidInputError, InvalidTypeError
 from ._band import draw_band
 from ._colours import PALETTE, value_colours
-from ._matplotlib import axes_for
+from ._matplotlib import axes_for, collection_style
 from ._values import check_colours, check_numbers, check_values, is_spectrum
 
 
@@ -162,12 +162,12 @@ class SpectrumDisplay:
         names = self._checked_names(len(curves))
         self.ax_ = axes_for(ax, "SpectrumDisplay")
         self.figure_ = self.ax_.figure
-        look = {"linewidth": 1, "alpha": 0.8}
+        look = {"alpha": 0.8, "linewidth": 1}
         if values is not None:
             look |= value_colours(values, cmap) | {"array": values}
         elif names is not None:
             look["colors"] = PALETTE[: len(curves)]
-        self._draw_lines(curves, look | kwargs)
+        self._draw_lines(curves, collection_style(kwargs, **look))
         self._draw_bands(curves, errors)
         self.ax_.autoscale_view()
         self._annotate(names)

@@ -64,6 +64,13 @@ def test_a_display_draws_nothing_before_plot(display, ax):
     assert not plt.get_fignums()
 
 
+@pytest.mark.parametrize("look", [{"lw": 3}, {"linewidth": 3}])
+def test_looks_go_by_any_of_their_names(display, look, ax):
+    display.plot(ax, **look)
+    drawn = [*ax.lines, *ax.collections]
+    assert any(np.all(np.equal(artist.get_linewidth(), 3)) for artist in drawn)
+
+
 def test_labels_stay_inside_a_new_figure(display):
     import matplotlib.pyplot as plt
 
