@@ -1,0 +1,53 @@
+"""The pages are complete, and their commands run as they stand."""
+
+import re
+import shlex
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+DOCS = Path(__file__).parents[1] / "docs"
+ROOMS = ("callbacks", "nn", "plotting", "scorers", "search", "tasks")
+NOT_DESCRIBED = {"__version__", "check_matplotlib", "ACCURACY", "NRMSE", "TASKS"}
+
+
+@pytest.mark.parametrize("room", ["lyapsk", *(f"lyapsk.{room}" for room in ROOMS)])
+def test_every_public_name_is_in_the_reference(room):
+    described = re.findall(r"^   [\w.]*?(\w+)$", (DOCS / "api.rst").read_text(), re.MULTILINE)
+    assert set(import_module(room).__all__) - NOT_DESCRIBED <= set(described)
+
+
+def test_every_page_of_the_guide_is_in_its_index():
+    index = (DOCS / "guide" / "index.rst").read_text()
+    pages = {page.stem for page in (DOCS / "guide").glob("*.rst")} - {"index"}
+    assert pages == set(re.findall(r"^   (\w+)$", index, re.MULTILINE))
+
+
+def test_commands_run(tmp_path):
+    page = (DOCS / "guide" / "command_line.rst").read_text()
+    blocks = re.findall(r"\.\. code-block:: (\w+)\n\n((?:    .*\n|\n)+)", page)
+    assert {language for language, _ in blocks} == {"python", "console"}
+    for language, block in blocks:
+        for arguments, allowed in steps(language, dedent(block)):
+            run = subprocess.run(
+                [sys.executable, *arguments],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert run.returncode in allowed, run.stderr
+    for name in ("spectrum.json", "spectrum.png", "report/report.html"):
+        assert (tmp_path / name).stat().st_size > 1000
+
+
+def steps(language, block):
+    """What python is called with, and its exit codes that will do."""
+    if language == "python":
+        return [(["-c", block], {0})]
+    lines = [line.removeprefix("$ python ") for line in block.split("\n") if line]
+    return [(shlex.split(line), {0, 3} if " doctor " in line else {0}) for line in lines]
