@@ -3,6 +3,7 @@
 from ._alignment import GradientAlignmentDisplay
 from ._convergence import ConvergenceDisplay
 from ._growth import GrowthDisplay
+from ._history import HistoryDisplay
 from ._latent import LatentDisplay
 from ._matplotlib import check_matplotlib
 from ._prediction import PredictionDisplay
@@ -14,6 +15,7 @@ __all__ = [
     "ConvergenceDisplay",
     "GradientAlignmentDisplay",
     "GrowthDisplay",
+    "HistoryDisplay",
     "InputSensitivityDisplay",
     "LatentDisplay",
     "PredictionDisplay",

@@ -5,10 +5,10 @@ import numpy as np
 from .._checks import check_choice
 from ..exceptions import InvalidInputError, InvalidTypeError
 from ._band import plot_with_band
+from ._levels import REFERENCE, draw_chance_and_containment
 from ._matplotlib import axes_for
 
 _KINDS = ("steps", "share")
-_REFERENCE = {"color": "black", "linewidth": 1, "linestyle": "--"}
 
 
 class GradientAlignmentDisplay:
@@ -149,23 +149,8 @@ class GradientAlignmentDisplay:
         self.line_, self.band_ = plot_with_band(
             self.ax_, np.arange(len(score)), score, error, **line_kwargs
         )
-        self.references_ = [self._level(0, "chance", below=True), self._level(1, "containment")]
-        self.ax_.margins(y=0.15)
+        self.references_ = draw_chance_and_containment(self.ax_)
         self.ax_.set(xlabel="Step (without the warm-up)", ylabel="Alignment score")
-
-    def _level(self, score, name, below=False):
-        """A dashed line with its name at its right end, on the side that scores rarely reach."""
-        self.ax_.annotate(
-            name,
-            (1, score),
-            xycoords=("axes fraction", "data"),
-            xytext=(-4, -4 if below else 4),
-            textcoords="offset points",
-            ha="right",
-            va="top" if below else "bottom",
-            fontsize="small",
-        )
-        return self.ax_.axhline(score, **_REFERENCE)
 
     def _draw_share(self, line_kwargs):
         gradient = self.alignment.gradient
@@ -175,7 +160,7 @@ class GradientAlignmentDisplay:
         )
         by_chance = counts / gradient.adjoint.shape[-1]
         self.references_ = self.ax_.plot(
-            counts, by_chance, label="as many random directions", **_REFERENCE
+            counts, by_chance, label="as many random directions", **REFERENCE
         )
         self.ax_.legend(fontsize="small")
         self.ax_.set(xlabel="Leading directions", ylabel="Share of the gradient")

@@ -9,6 +9,7 @@ from lyapsk.plotting import (
     ConvergenceDisplay,
     GradientAlignmentDisplay,
     GrowthDisplay,
+    HistoryDisplay,
     InputSensitivityDisplay,
     LatentDisplay,
     PredictionDisplay,
@@ -36,6 +37,9 @@ def display(request, spectrum, sensitivity, alignment):
         "ConvergenceDisplay": ConvergenceDisplay(spectrum),
         "GrowthDisplay": GrowthDisplay(spectrum, inputs=np.ones(30)),
         "PredictionDisplay": PredictionDisplay([1, 2, 3], [1, 3, 2], y_std=[1, 1, 0.1]),
+        "HistoryDisplay": HistoryDisplay(
+            [0, 1, 2], {"alignment_state": [0.1, 0.3, np.nan], "gradient_share": [0.4, 0.5, 0.7]}
+        ),
         "SearchDisplay": SearchDisplay({"random": ([4, 8], [0.1, 0.3]), "ours": ([4], [0.2])}),
     }[request.param]
 
