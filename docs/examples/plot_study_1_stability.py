@@ -351,8 +351,8 @@ directory.cleanup()
 # *It emerges early.* The order of the networks by their largest exponent is mostly there before
 # the first epoch. For characters it is there when the loss says little yet; for the four sines the
 # two are too close to tell. The spectrum *itself* is not early in any sense: it has more of its
-# way to go than the loss at every epoch, and no less than the weights. Twelve epochs are short;
-# the paper trained for longer.
+# way to go than the loss at every epoch, about as much as the weights or more. Twelve epochs are
+# few, and most of these networks were still learning.
 #
 # *Steadier than the weights.* In relative terms training moves the spectrum less than the weights,
 # and another seed hardly changes it, while it changes the weights altogether. But the second says
@@ -362,7 +362,7 @@ directory.cleanup()
 # The large setting
 # -----------------
 #
-# The paper's networks have hundreds of units and real data. On a machine with a GPU,
+# Serious networks have hundreds of units and real data. On a machine with a GPU,
 # ``task.net("LSTM", hidden_size=512, device="cuda")`` trains there, and the spectra are taken
 # there too, by ``LyapunovSpectrumTransformer(sequences, device="cuda")``, or by themselves where a
 # GPU is found. ``characters(path="book.txt")`` reads a text of yours. ``make_population`` trains on
