@@ -4,8 +4,10 @@ import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils import check_array
 
+from .._checks import check_count, check_positive, refusal
 from ..exceptions import InvalidInputError
 from ._base import BaseAeLLE, in_blocks
+from ._improvement import improve
 from ._scaling import NormalScores, WinsorizedScaler
 
 USUAL = 0.8
@@ -180,11 +182,80 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
         too narrow. The paper's network gives one spread for all, that of the rows it held out.
         """
         X = self._validate_rows(X)
-        predicted = self.target_scaler_.restore(self._regress(X))[:, 0]
-        if not return_std:
-            return predicted
-        unit = self.noise_scale_ * self.target_scaler_.scale
-        return predicted, unit * np.sqrt(self._variance(X))
+        return (self._performance(X), self._deviation(X)) if return_std else self._performance(X)
+
+    def improve(self, X, *, larger_is_better, n_steps=8, reach=2.0):
+        """Find what the rows of better networks would look like.
+
+        From the mean latent code of the rows a path leads in small steps along the direction in
+        which the prediction for the decoded code changes fastest, taken anew after each step. It
+        ends where no short step improves the prediction, or the codes seen in `fit` end.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_networks, n_features)
+            Rows of one network, or of several to start from their mean code.
+        larger_is_better : bool
+            True for an accuracy, False for a loss.
+        n_steps : int, default=8
+            Steps, if the path does not end before.
+        reach : float, default=2.0
+            Length of the path in standard deviations of the codes seen in `fit`, along whichever
+            direction: at most as far out as 95 % of these codes, or as the start.
+
+        Returns
+        -------
+        improvement : Improvement
+            With ``codes``, the decoded ``rows``, their ``predictions`` and ``std``, each of
+            ``n_steps + 1`` entries or fewer, the first for the start.
+
+        Raises
+        ------
+        InvalidInputError
+            If an argument is not allowed, or the architecture is the paper's, which keeps no
+            codes.
+
+        See Also
+        --------
+        lyapsk.plotting.BetterSpectrumDisplay : Draws the spectra among the rows.
+
+        Notes
+        -----
+        What is predicted is the performance of networks with such spectra among those like the
+        ones seen in `fit`, not what becomes of a network that is made to have one.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from lyapsk import AeLLERegressor
+        >>> decay, rank = np.linspace(0.1, 2, 60)[:, None], np.linspace(0, 1, 32)
+        >>> spectra, loss = -decay * rank, np.abs(decay[:, 0] - 1)
+        >>> aelle = AeLLERegressor(max_epochs=40, random_state=0).fit(spectra, loss)
+        >>> better = aelle.improve(spectra[-10:-9], larger_is_better=False)
+        >>> bool(better.predictions[-1] < 0.5 * better.predictions[0])
+        True
+        """
+        X = self._validate_rows(X)
+        if self._is_paper:
+            raise InvalidInputError(
+                "architecture: got 'paper', which keeps no codes to stay among. Fit with "
+                "architecture='residual'."
+            )
+        if not isinstance(larger_is_better, bool | np.bool_):
+            raise refusal("larger_is_better", larger_is_better, "True or False")
+        return improve(
+            self,
+            X,
+            sign=1 if larger_is_better else -1,
+            n_steps=check_count("n_steps", n_steps),
+            reach=check_positive("reach", reach),
+        )
+
+    def _performance(self, X):
+        return self.target_scaler_.restore(self._regress(X))[:, 0]
+
+    def _deviation(self, X):
+        return self.noise_scale_ * self.target_scaler_.scale * np.sqrt(self._variance(X))
 
     def _variance(self, X):
         """Variance of the target, in units of `noise_scale_` squared."""

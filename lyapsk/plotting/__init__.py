@@ -1,6 +1,7 @@
 """Displays in scikit-learn's manner: they store what they show, and draw it in ``plot``."""
 
 from ._alignment import GradientAlignmentDisplay
+from ._better import BetterSpectrumDisplay
 from ._convergence import ConvergenceDisplay
 from ._growth import GrowthDisplay
 from ._history import HistoryDisplay
@@ -12,6 +13,7 @@ from ._sensitivity import InputSensitivityDisplay
 from ._spectrum import SpectrumDisplay
 
 __all__ = [
+    "BetterSpectrumDisplay",
     "ConvergenceDisplay",
     "GradientAlignmentDisplay",
     "GrowthDisplay",

@@ -5,6 +5,7 @@ import torch
 from matplotlib.figure import Figure
 
 from lyapsk import lyapunov_spectrum
+from lyapsk.aelle import Improvement
 from lyapsk.scorers import FrameGradient, GradientAlignment, InputSensitivity
 
 mpl.use("Agg")
@@ -21,6 +22,15 @@ def spectrum():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return lyapunov_spectrum(torch.nn.RNN(2, 6), torch.randn(3, 30, 2), keep="growth")
+
+
+@pytest.fixture
+def improvement():
+    """From one spectrum of four exponents to two others, in a code of one dimension."""
+    start = np.array([0.1, -0.2, -0.9, -2.0])
+    codes = np.array([[0.0], [0.5], [1.0]])
+    rows = start + codes * [0.3, 0.1, -0.5, -1.0]
+    return Improvement(start, codes, rows, np.array([0.9, 0.7, 0.6]), np.array([0.1, 0.1, 0.2]))
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import pytest
 
 from lyapsk import plotting
 from lyapsk.plotting import (
+    BetterSpectrumDisplay,
     ConvergenceDisplay,
     GradientAlignmentDisplay,
     GrowthDisplay,
@@ -26,9 +27,10 @@ DISPLAYS = [name for name in plotting.__all__ if name.endswith("Display")]
 
 
 @pytest.fixture(params=[*DISPLAYS, "GradientAlignmentDisplay of kind share"])
-def display(request, spectrum, sensitivity, alignment):
+def display(request, spectrum, improvement, sensitivity, alignment):
     """Each display, with nothing drawn: one that is missing here fails every test below."""
     return {
+        "BetterSpectrumDisplay": BetterSpectrumDisplay(improvement),
         "SpectrumDisplay": SpectrumDisplay(SPECTRA),
         "LatentDisplay": LatentDisplay(LATENT),
         "InputSensitivityDisplay": InputSensitivityDisplay(sensitivity),
