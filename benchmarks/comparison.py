@@ -49,8 +49,8 @@ ABOUT_NETWORKS = f"{HOW_FOUND} The published code was read, not run."
 ABOUT_SYSTEMS = """\
 Found in the same way. ChaosTools.jl is written in Julia and was not run: its column is what its
 documentation says of [exponents](https://juliadynamics.github.io/ChaosTools.jl/stable/lyapunovs/)
-and of [indicators](https://juliadynamics.github.io/ChaosTools.jl/stable/chaos_detection/). nolds and
-neurokit2 do the last row and no other."""
+and of [indicators](https://juliadynamics.github.io/ChaosTools.jl/stable/chaos_detection/). nolds
+and neurokit2 do the last row and no other."""
 
 
 def feature_table(features, kinds, read_in, read):
