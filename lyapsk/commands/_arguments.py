@@ -66,14 +66,11 @@ def add_network(parser):
         choices=("tanh", "relu"),
         help="of a torch.nn.RNN that is read from its weights, which do not tell (default: tanh)",
     )
-    group.add_argument(
-        "--module",
-        type=_reference,
-        metavar="PACKAGE.MODULE:NAME",
-        help="a class or function, importable from here, that makes the torch module whose "
-        "weights these are; it is called with nothing, or with the metadata of the file as a "
-        "dict if it takes one argument. Without it, the recurrent layer is inferred from the "
-        "weights and read by itself",
+    add_module(
+        group,
+        "what makes the torch module whose weights these are; it is called with nothing, or with "
+        "the metadata of the file as a dict if it takes one argument. Without it, the recurrent "
+        "layer is inferred from the weights and read by itself",
     )
     group.add_argument(
         "--trusted",
@@ -82,7 +79,17 @@ def add_network(parser):
     )
 
 
-def add_data(parser, *, required):
+def add_module(parser, what):
+    """``--module``."""
+    parser.add_argument(
+        "--module",
+        type=_reference,
+        metavar="PACKAGE.MODULE:NAME",
+        help=f"a class or function, importable from here: {what}",
+    )
+
+
+def add_data(parser, *, required, default=None):
     """Which driving sequences."""
     group = parser.add_argument_group("the driving sequences")
     group.add_argument(
@@ -92,7 +99,7 @@ def add_data(parser, *, required):
         metavar="FILE",
         help="a file .npy, .npz or .safetensors with an array (n_sequences, n_steps, n_inputs), "
         "or .csv or .txt with the steps of one sequence as rows; with --module an array as the "
-        "module takes it",
+        f"module takes it{'' if default is None else f' (default: {default})'}",
     )
     group.add_argument("--key", metavar="NAME", help="the array, where FILE holds several")
     return group

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from ..demo._limits import DEFAULT_NETWORKS, MINIMUM_NETWORKS
+from ..demo._limits import DEFAULT_NETWORKS
+from ..report._limits import MINIMUM_NETWORKS
 from ._arguments import add_parser, add_quiet, add_seed, directory, tell, whole_number
 
 _DESCRIPTION = """\
@@ -41,9 +42,9 @@ def add_command(commands):
 
 def _run(options):
     from ..demo._run import run_demo
-    from ..demo._tables import as_text
+    from ..report._tables import as_text
 
-    outcome = run_demo(options.out, options.networks, options.seed)
-    print(as_text(outcome.scores))
+    outcome = run_demo(options.out, options.networks, options.seed, verbose=not options.quiet)
+    print(as_text([outcome]))
     tell(options, f"the report is {options.out / 'report.html'}")
     return 0

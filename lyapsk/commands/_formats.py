@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from ..report import to_csv
+from ..report._csv import to_csv
 
 
 def to_json(values):

@@ -137,11 +137,18 @@ def _whole(model, options):
 
 def _maker(module_name, name):
     """A function that makes the module from metadata, as users name it."""
-    make = _imported(module_name, name)
+    make = imported(module_name, name)
     return lambda metadata: make(metadata) if _takes_metadata(make) else make()
 
 
-def _imported(module_name, name):
+def imported(module_name, name):
+    """A function or class by the name that ``--module`` gives.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is none.
+    """
     told = f"--module {module_name}:{name}"
     if "" not in sys.path:
         sys.path.insert(0, "")

@@ -74,11 +74,6 @@ def _run(options):
     network = read_network(options)
     sequences = read_sequences(network, options)
     spectrum = take_spectrum(network, sequences, options, n_steps=options.n_steps)
-    if options.picture is not None:
-        from ._picture import spectrum_picture
-
-        write_atomically(options.picture, spectrum_picture(spectrum, options.picture.suffix))
-        tell(options, f"drew {options.picture}")
     if options.format == "json":
         named = {"checkpoint": str(options.checkpoint), "network": network.description}
         text = to_json(named | spectrum_as_json(spectrum))
@@ -89,4 +84,9 @@ def _run(options):
     else:
         write_atomically(options.out, f"{text}\n".encode())
         tell(options, f"wrote {options.out}")
+    if options.picture is not None:
+        from ._picture import spectrum_picture
+
+        write_atomically(options.picture, spectrum_picture(spectrum, options.picture.suffix))
+        tell(options, f"drew {options.picture}")
     return 0

@@ -1,5 +1,1 @@
-"""What is reported of a population of networks, and how."""
-
-from ._csv import to_csv
-
-__all__ = ["to_csv"]
+"""What is reported of populations of trained networks: tables, pictures and one page."""

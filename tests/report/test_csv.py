@@ -3,7 +3,7 @@ import io
 import numpy as np
 import pandas as pd
 
-from lyapsk.report import to_csv
+from lyapsk.report._csv import to_csv
 
 
 def test_pandas_reads_back_what_was_written():

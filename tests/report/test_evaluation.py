@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 from sklearn.dummy import DummyRegressor
 
-from lyapsk.demo import _evaluation
-from lyapsk.demo._evaluation import cross_validate
-from lyapsk.demo._tables import as_text, scores_table
+from lyapsk.report import _evaluation
+from lyapsk.report._evaluation import cross_validate
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +14,10 @@ def scores():
     target = features[:, 0] + 0.1 * rng.normal(size=60)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_evaluation, "AeLLERegressor", lambda **_: DummyRegressor())
-        return cross_validate(features, rng.uniform(2, 3, size=60), target, seed=0, n_jobs=1)
+        early = np.log(rng.uniform(2, 3, size=60))
+        return cross_validate(
+            features, early, target, seed=0, early_name="loss before training", verbose=0
+        )
 
 
 def test_rows_of_the_table(scores):
@@ -50,9 +52,16 @@ def test_predictors_share_their_folds(scores):
     np.testing.assert_array_equal(scores[0].out_of_fold, scores[3].out_of_fold)
 
 
-def test_table_as_text_and_as_columns(scores):
-    lines = as_text(scores).splitlines()
-    assert lines[0].split() == ["predictor", "R2", "Spearman"]
-    assert lines[1].split()[-1] == "-"
-    assert lines[3].split()[-2:] == [f"{scores[2].r2:.2f}", f"{scores[2].spearman:.2f}"]
-    assert scores_table(scores)["r2"] == [score.r2 for score in scores]
+def test_spread_stands_beside_the_predictions_of_those_that_tell_it(scores):
+    assert scores[1].std is None
+    assert scores[1].mean_std is None
+    assert scores[3].std.shape == (3, 60)
+    np.testing.assert_array_equal(scores[3].mean, scores[3].out_of_fold.mean(axis=0))
+
+
+def test_equal_targets_have_no_order():
+    rng = np.random.default_rng(0)
+    scores = cross_validate(
+        rng.normal(size=(12, 2)), rng.normal(size=12), np.zeros(12), 0, early_name="x", verbose=0
+    )
+    assert np.isnan([score.spearman for score in scores]).all()

@@ -1,0 +1,6 @@
+"""Numbers that the command line checks without importing torch."""
+
+MINIMUM_NETWORKS = 10
+"""Networks that a cross-validation takes at least."""
+N_SEQUENCES = 4
+"""Driving sequences of each spectrum."""
