@@ -41,6 +41,7 @@ class GradientAlignmentDisplay:
 
     Examples
     --------
+    >>> from matplotlib.figure import Figure
     >>> from lyapsk import GradientAlignmentScorer
     >>> from lyapsk.plotting import GradientAlignmentDisplay
     >>> from lyapsk.tasks import digits_by_rows
@@ -48,8 +49,10 @@ class GradientAlignmentDisplay:
     >>> net = task.net("GRU", hidden_size=8).initialize()
     >>> alignment = GradientAlignmentScorer().analyze(net, task.X_valid[:5], task.y_valid[:5])
     >>> display = GradientAlignmentDisplay.from_predictions(
-    ...     alignment, kind="share"
-    ... )  # doctest: +SKIP
+    ...     alignment, kind="share", ax=Figure().subplots()
+    ... )
+    >>> len(display.line_.get_ydata())
+    8
     """
 
     def __init__(self, alignment, *, kind="steps"):

@@ -43,9 +43,14 @@ class LatentDisplay:
 
     Examples
     --------
+    >>> from matplotlib.figure import Figure
     >>> from lyapsk.plotting import LatentDisplay
     >>> latent = [[0.1, 0.2], [0.4, -0.3], [-0.5, 0.0]]
-    >>> display = LatentDisplay.from_predictions(latent, values=[1, 2, 3])  # doctest: +SKIP
+    >>> display = LatentDisplay.from_predictions(
+    ...     latent, values=[1, 2, 3], value_name="Loss (nats)", ax=Figure().subplots()
+    ... )
+    >>> display.colorbar_.ax.get_ylabel()
+    'Loss (nats)'
     """
 
     def __init__(self, latent, *, values=None, categories=None, value_name=None):

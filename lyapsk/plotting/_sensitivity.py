@@ -51,6 +51,7 @@ class InputSensitivityDisplay:
 
     Examples
     --------
+    >>> from matplotlib.figure import Figure
     >>> from lyapsk import InputSensitivityScorer
     >>> from lyapsk.plotting import InputSensitivityDisplay
     >>> from lyapsk.tasks import digits_by_rows
@@ -58,8 +59,10 @@ class InputSensitivityDisplay:
     >>> net = task.net("GRU", hidden_size=8).initialize()
     >>> sensitivity = InputSensitivityScorer(n_draws=2).analyze(net, task.X_valid[:5])
     >>> display = InputSensitivityDisplay.from_predictions(
-    ...     sensitivity, sequence=3, inputs=task.X_valid[3]
-    ... )  # doctest: +SKIP
+    ...     sensitivity, sequence=3, inputs=task.X_valid[3], ax=Figure().subplots()
+    ... )
+    >>> display.growth_ax_.get_ylabel()
+    'Mean growth that follows\\n(nats per step)'
     """
 
     def __init__(self, sensitivity, *, sequence=None, inputs=None):
