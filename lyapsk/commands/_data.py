@@ -1,6 +1,7 @@
 """Driving sequences in a file."""
 
 import numpy as np
+import torch
 from safetensors import safe_open
 
 from ..exceptions import InvalidInputError, LyapskError
@@ -37,13 +38,17 @@ def read_data(path, key=None):
     if key is not None and path.suffix not in _SEVERAL:
         raise InvalidInputError(f"--key {key}: {path} holds a single array. Leave it out.")
     try:
-        return _READERS[path.suffix](path, key)
+        data = _READERS[path.suffix](path, key)
     except LyapskError:
         raise
     except Exception as error:
         raise InvalidInputError(
             f"{path} cannot be read as data: {type(error).__name__}: {error}"
         ) from error
+    is_real = not data.is_complex() if torch.is_tensor(data) else data.dtype.kind in "biuf"
+    if not is_real:
+        raise InvalidInputError(f"{path} holds an array of {data.dtype}. It must be real numbers.")
+    return data
 
 
 def check_width(sequences, layer, path):

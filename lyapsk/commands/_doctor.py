@@ -1,5 +1,7 @@
 """``python -m lyapsk doctor``."""
 
+from textwrap import fill
+
 from ._arguments import ON_JSON, add_computation, add_data, add_network, add_parser, add_quiet
 
 N_SEQUENCES, N_STEPS = 8, 200
@@ -19,11 +21,12 @@ normal noise.
 
 {ON_JSON}"""
 
-_ON_NOISE = f"""\
-Driven by {N_SEQUENCES} sequences of {N_STEPS} steps of standard normal noise, for want of --data.
-On its own data the same network can be another: larger inputs saturate units and
-calm it, smaller or constant ones leave it to itself, and its own sequences may be
-shorter or longer. Give some of them with --data for a diagnosis that holds there."""
+_ON_NOISE = (
+    f"Driven by {N_SEQUENCES} sequences of {N_STEPS} steps of standard normal noise, for want of "
+    "--data. On its own data the same network can be another: larger inputs saturate units and "
+    "calm it, smaller or constant ones leave it to itself, and its own sequences may be shorter "
+    "or longer. Give some of them with --data for a diagnosis that holds there."
+)
 
 _EXAMPLE = """\
   python -m lyapsk doctor gru.safetensors
@@ -73,7 +76,8 @@ def _run(options):
     if options.format == "json":
         print(to_json(told | vars(found)))
     else:
-        print("{checkpoint}: {network}\n\n{0}\n\n{driven_by}".format(found, **told))
+        driven_by = fill(_ON_NOISE, 79) if on_noise else f"Driven by {options.data}."
+        print(f"{options.checkpoint}: {network.description}\n\n{found}\n\n{driven_by}")
     return 0 if found.kind == "stable" else FOUND
 
 

@@ -113,7 +113,7 @@ def _run(options):
 
 def _request(options):
     """What the arguments ask of the directory."""
-    import numpy as np
+    import torch
 
     from ..report._directory import Request
     from ._data import read_data
@@ -121,8 +121,8 @@ def _request(options):
 
     sequences = None
     if options.data is not None:
-        sequences = np.asarray(read_data(options.data, options.key), dtype=np.float32)
-        sequences = sequences[np.newaxis] if sequences.ndim == 2 else sequences
+        sequences = torch.as_tensor(read_data(options.data, options.key)).float().numpy()
+        sequences = sequences[None] if sequences.ndim == 2 else sequences
     return Request(
         epoch=options.epoch,
         n_sequences=options.sequences,

@@ -67,7 +67,7 @@ def test_own_data_take_the_place_of_noise(run, checkpoint, tmp_path):
     spectrum = lyapunov_spectrum(layer("chaotic"), x, random_state=0, coupling="layers")
     assert str(diagnose(spectrum)) in out
     assert "noise" not in out
-    assert out.endswith("x.npy\n")
+    assert out.endswith("x.npy.\n")
 
 
 def test_stacked_layers_are_told_apart(run, tmp_path):

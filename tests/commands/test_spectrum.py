@@ -260,6 +260,21 @@ def test_trusted_state_dicts_are_weights_all_the_same(run, layer, tmp_path, expe
         np.testing.assert_array_equal(json.loads(out)["exponents"], expected.exponents)
 
 
+def test_whole_networks_without_a_layer_or_with_several(run, tmp_path):
+    np.save(tmp_path / "x.npy", X)
+    path = tmp_path / "net.pt"
+    arguments = "spectrum", path, "--data", tmp_path / "x.npy", "--trusted"
+    torch.save(nn.Linear(2, 3), path)
+    code, _, err = run(*arguments)
+    assert code == 1
+    assert err.endswith("with torch's own forward, or one of lyapsk.nn.\n")
+    assert len(err.splitlines()) == 1
+    torch.save(nn.ModuleDict({"a": nn.GRU(2, 3), "b": nn.GRU(2, 3)}), path)
+    code, _, err = run(*arguments)
+    assert code == 1
+    assert "2 recurrent layers: 'a', 'b'. Say which one to follow, for example --layer 'a'" in err
+
+
 class Hostile:
     """Unpickled, it writes a file."""
 
