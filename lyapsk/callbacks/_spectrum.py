@@ -41,8 +41,8 @@ class LyapunovMonitor(Monitor):
 
     See Also
     --------
-    lyapunov_spectrum : Takes the spectrum.
-    diagnose : Says the same of one spectrum.
+    lyapsk.lyapunov_spectrum : Takes the spectrum.
+    lyapsk.diagnose : Says the same of one spectrum.
 
     Notes
     -----

@@ -113,7 +113,7 @@ class LyapunovSearchCV(MetaEstimatorMixin, BaseEstimator):
         in seconds.
     n_epochs_ : int
         Epochs that were spent.
-    course_ : dict of ndarray of shape (n_epochs_,)
+    course_ : dict of ndarray of shape (n_epochs,)
         One entry for each epoch that was spent, in the order in which they ended, in several
         processes and earlier runs too: ``candidate``; ``epoch``, of that candidate; ``score``, NaN
         where its training failed; and ``best_score``, the best final score so far, NaN until a
