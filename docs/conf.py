@@ -60,6 +60,7 @@ html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 html_sidebars = {page: [] for page in ("quick_start", "mathematics", "comparison", "limits")}
 html_math_renderer = "mathml"
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],
