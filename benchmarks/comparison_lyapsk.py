@@ -76,7 +76,7 @@ class Lyapsk:
 
     def gpu(self):
         if not torch.cuda.is_available():
-            return "yes (none here to run it)"
+            return "has `device`, not run: no GPU here"
         layer, X = driven_layer(8, 2, 50)
         there, here = (
             self.package.lyapunov_spectrum(layer, X, device=device).exponents
