@@ -5,6 +5,10 @@ from textwrap import fill
 
 import numpy as np
 
+from .._checks import check_count
+from ..exceptions import InvalidTypeError
+from ._result import LyapunovSpectrum
+
 CHAOTIC, FORGETTING = np.log(100.0), 10
 """Growth in nats over a sequence, and times that a sequence outlasts the horizon, to tell of."""
 LOST = -5.0
@@ -31,8 +35,9 @@ class Diagnosis:
         ``standard_error``, ``gradient_horizon`` in steps, ``growth`` (factor over a sequence),
         ``entropy_rate``, ``kaplan_yorke_dimension``, ``n_positive``, ``share_lost`` (of the
         exponents, those below -5), ``share_settled``, ``n_exponents``, ``state_size``,
-        ``n_sequences``, ``n_steps``; and ``layers``, for each layer its ``kind`` and
-        ``largest_exponent``, or None where several layers share one frame.
+        ``n_sequences``, ``n_steps`` of the sequences that this is told for; and ``layers``, for
+        each layer its ``kind`` and ``largest_exponent``, or None where several layers share one
+        frame.
     """
 
     kind: str
@@ -73,6 +78,13 @@ def diagnose(spectrum, *, n_steps=None):
     -------
     Diagnosis
 
+    Raises
+    ------
+    InvalidTypeError
+        If `spectrum` is no LyapunovSpectrum.
+    InvalidInputError
+        If `n_steps` is no whole number of at least 1.
+
     See Also
     --------
     lyapsk.callbacks.LyapunovMonitor : Tells as a network trains.
@@ -89,7 +101,13 @@ def diagnose(spectrum, *, n_steps=None):
     >>> bool(diagnosis.numbers["gradient_horizon"] < 1)
     True
     """
-    n_steps = int(spectrum.n_steps.max()) if n_steps is None else n_steps
+    if not isinstance(spectrum, LyapunovSpectrum):
+        raise InvalidTypeError(
+            f"spectrum: got {type(spectrum).__name__}. It must be a LyapunovSpectrum: pass what "
+            "lyapunov_spectrum returns."
+        )
+    longest = int(spectrum.n_steps.max())
+    n_steps = longest if n_steps is None else check_count("n_steps", n_steps)
     largest, error = float(spectrum.exponents[0]), float(spectrum.standard_error[0])
     kind = _kind(largest, error, n_steps)
     layers = _by_layer(spectrum, n_steps)
@@ -125,7 +143,7 @@ def _dead(largest, error, n_steps):
 def _chaotic(largest, error, n_steps):
     return (
         f"Its largest exponent is {_measured(largest, error)} nats per step: small differences in "
-        f"its state grow {_factor(largest, n_steps):.2g} times over the {n_steps} steps of a "
+        f"its state grow {_told(_factor(largest, n_steps))} times over the {n_steps} steps of a "
         "sequence.",
         "gradients grow as much, so that steps of the optimizer become wild, and what it answers "
         "hangs on the smallest details of its inputs.",
@@ -135,10 +153,9 @@ def _chaotic(largest, error, n_steps):
 
 def _forgetting(largest, error, n_steps):
     return (
-        f"Small differences in its state shrink by a factor of e every {-1 / largest:.2g} steps, "
-        f"while sequences have {n_steps}.",
-        f"of what it read more than {_in_words(np.ceil(-5 / largest))} steps ago less than a "
-        "hundredth is left, and so of the gradients: training can hardly find what depends on it.",
+        "Small differences in its state shrink by a factor of e every "
+        f"{_told(-1 / largest)} steps, while sequences have {n_steps}.",
+        f"{_faded(largest)}: training can hardly find what depends on it.",
         "Where the task needs a longer memory, use larger or orthogonal recurrent weights, or "
         "forget gates that start open (a positive bias).",
     )
@@ -146,13 +163,31 @@ def _forgetting(largest, error, n_steps):
 
 def _stable(largest, error, n_steps):
     does, factor = ("grow", largest) if largest > 0 else ("shrink", -largest)
+    if largest * n_steps > CHAOTIC:
+        meaning = "whether gradients explode cannot be told, with so large an error."
+        advice = "Take more steps."
+    elif largest * n_steps < LOST:
+        meaning = f"gradients do not explode, but {_faded(largest)}."
+        advice = "Nothing, unless the task needs a longer memory."
+    else:
+        meaning = (
+            "gradients neither explode nor vanish within a sequence, so that training can use all "
+            "of it."
+        )
+        advice = "Nothing."
     return (
         f"Its largest exponent is {_measured(largest, error)} nats per step: over the {n_steps} "
         f"steps of a sequence small differences in its state {does} "
-        f"{_factor(factor, n_steps):.2g} times.",
-        "gradients neither explode nor vanish within a sequence, so that training can use all of "
-        "it.",
-        "Nothing.",
+        f"{_told(_factor(factor, n_steps))} times.",
+        meaning,
+        advice,
+    )
+
+
+def _faded(largest):
+    return (
+        f"of what it read more than {_told(np.ceil(LOST / largest))} steps ago less than a "
+        "hundredth is left, and so of the gradients"
     )
 
 
@@ -174,7 +209,7 @@ def _on_settling(spectrum, kind, n_steps):
         bounds = {_kind(largest + sign * 2 * error, error, n_steps) for sign in (-1, 1)}
         yield (
             f"The largest exponent is not settled: its standard error is {error:.2g}. About "
-            f"{_in_words(needed - total)} steps more than the {_in_words(total)} that were taken "
+            f"{_told(needed - total)} steps more than the {_told(total)} that were taken "
             f"would bring that to {spectrum.tol:g}. Within two standard errors the diagnosis "
             f"{'still stands' if bounds == {kind} else 'could yet change'}."
         )
@@ -211,7 +246,7 @@ def _numbers(spectrum, n_steps, layers):
         "largest_exponent": largest,
         "standard_error": float(spectrum.standard_error[0]),
         "gradient_horizon": float(spectrum.gradient_horizon),
-        "growth": float(np.exp(min(largest * n_steps, 700.0))),
+        "growth": float(_factor(largest, n_steps)),
         "entropy_rate": spectrum.entropy_rate,
         "kaplan_yorke_dimension": spectrum.kaplan_yorke_dimension,
         "n_positive": spectrum.n_positive,
@@ -230,15 +265,16 @@ def _table(numbers):
     taken = numbers["n_exponents"]
     rows = {
         "largest exponent": f"{largest} nats per step",
-        "gradient horizon": f"{numbers['gradient_horizon']:.3g} steps",
-        "growth over a sequence": f"{numbers['growth']:.2g} times",
+        "gradient horizon": f"{_told(numbers['gradient_horizon'], 3)} steps",
+        "growth over a sequence": f"{_told(numbers['growth'])} times",
         "entropy rate": f"{numbers['entropy_rate']:.3g} nats per step",
         "Kaplan-Yorke dimension": f"{numbers['kaplan_yorke_dimension']:.3g}",
         "exponents": f"{taken} of {numbers['state_size']}",
         "positive": f"{numbers['n_positive']} of {taken}",
         "below -5 (lost in a step)": f"{100 * numbers['share_lost']:.0f} %",
         "settled": f"{100 * numbers['share_settled']:.0f} %",
-        "read along": f"{numbers['n_sequences']} sequences of {numbers['n_steps']} steps",
+        "sequences read": numbers["n_sequences"],
+        "told for sequences of": f"{numbers['n_steps']} steps",
     }
     return "\n".join(f"{name:<26} {value}" for name, value in rows.items())
 
@@ -251,5 +287,7 @@ def _factor(exponent, n_steps):
     return np.exp(min(exponent * n_steps, 700.0))
 
 
-def _in_words(number):
-    return f"{int(float(f'{number:.2g}')):,}"
+def _told(number, digits=2):
+    """With so many digits, and a power of ten only where that is easier to read."""
+    rounded = float(f"{number:.{digits}g}")
+    return f"{rounded:,.0f}" if 10**digits <= rounded < 1e7 else f"{rounded:.{digits}g}"

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from lyapsk import Diagnosis, LyapunovSpectrum, diagnose, lyapunov_spectrum
+from lyapsk.exceptions import InvalidInputError, InvalidTypeError
 
 
 def spectrum(largest, error=0.0, n_steps=50, drift=0.0, others=(-6.0,), **parts):
@@ -49,13 +50,53 @@ def test_kinds_and_where_one_ends(largest, error, kind):
 def test_the_length_that_counts_can_be_set():
     joined = spectrum(-0.05, n_steps=1000)
     assert diagnose(joined).kind == "forgetting"
-    assert diagnose(joined, n_steps=100).kind == "stable"
+    found = diagnose(joined, n_steps=100)
+    assert found.kind == "stable"
+    assert "told for sequences of      100 steps" in str(found)
+    assert "told for sequences of      1000 steps" in str(diagnose(joined))
+
+
+@pytest.mark.parametrize("n_steps", [0, -3, 2.5, "10", True])
+def test_lengths_that_are_none(n_steps):
+    with pytest.raises(InvalidInputError, match=r"n_steps: got .*whole number of at least 1"):
+        diagnose(spectrum(-0.05), n_steps=n_steps)
+
+
+@pytest.mark.parametrize("value", [None, [spectrum(-0.05)], nn.GRU(1, 2), np.zeros(3)])
+def test_what_is_no_spectrum(value):
+    with pytest.raises(InvalidTypeError, match=r"spectrum: got .* must be a LyapunovSpectrum"):
+        diagnose(value)
+
+
+def test_a_stable_network_that_shrinks_much_is_not_said_to_keep_all():
+    for largest, keeps in ((-0.05, True), (-0.15, False), (0.05, True)):
+        found = diagnose(spectrum(largest))
+        assert found.kind == "stable"
+        assert ("can use all of it" in found.meaning) == keeps
+        assert (found.advice == "Nothing.") == keeps
+    assert "more than 34 steps ago less than a hundredth" in diagnose(spectrum(-0.15)).meaning
+
+
+def test_a_network_that_may_be_chaotic_is_not_said_to_keep_its_gradients():
+    found = diagnose(spectrum(0.2, 0.11))
+    assert found.kind == "stable"
+    assert "cannot be told" in found.meaning
+    assert found.advice == "Take more steps."
+
+
+def test_numbers_are_told_without_needless_powers_of_ten():
+    assert "every 200 steps" in diagnose(spectrum(-0.005, n_steps=5000)).summary
+    assert "more than 1,000 steps ago" in diagnose(spectrum(-0.005, n_steps=5000)).meaning
+    assert "grow 100 times" in diagnose(spectrum(0.0922)).summary
+    assert "gradient horizon           2,000 steps" in str(diagnose(spectrum(-0.0005)))
+    assert "gradient horizon           inf steps" in str(diagnose(spectrum(0.0)))
+    assert "grow 7.2e+86 times" in diagnose(spectrum(4.0)).summary
 
 
 def test_texts_hold_the_numbers():
     chaotic = diagnose(spectrum(0.5, 0.02, n_steps=20))
     assert "0.5 ± 0.02 nats per step" in chaotic.summary
-    assert "grow 2.2e+04 times over the 20 steps" in chaotic.summary
+    assert "grow 22,000 times over the 20 steps" in chaotic.summary
     forgetting = diagnose(spectrum(-0.5))
     assert "every 2 steps, while sequences have 50" in forgetting.summary
     assert "more than 10 steps ago" in forgetting.meaning
