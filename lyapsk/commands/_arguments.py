@@ -163,9 +163,19 @@ def directory(text):
     return path
 
 
+def output(text):
+    """A file to write, which need not be there."""
+    path = Path(text)
+    if path.exists() and not path.is_file():
+        raise argparse.ArgumentTypeError(f"{text!r} is no file that can be replaced")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r}: there is no directory {str(path.parent)!r}")
+    return path
+
+
 def picture(text):
     """A file for a picture, which need not be there."""
-    path = Path(text)
+    path = output(text)
     if path.suffix.lower() not in PICTURES:
         raise argparse.ArgumentTypeError(
             f"{text!r}: give a name that ends in {', '.join(PICTURES[:-1])} or {PICTURES[-1]}"

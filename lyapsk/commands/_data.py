@@ -104,7 +104,8 @@ def _text(path, key):
     lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     separator = next((mark for mark in ",;\t" if lines and mark in lines[0]), None)
     rows = [line.split(separator) for line in lines]
-    if rows and not _are_numbers(rows[0]):
+    # A first step that lacks a number is no header.
+    if rows and not any(_are_numbers([cell]) for cell in rows[0]):
         rows = rows[1:]
     if not rows:
         raise InvalidInputError(f"{path} holds no numbers.")
@@ -116,7 +117,7 @@ def _text(path, key):
             )
     try:
         return np.array(rows).astype(np.int64)
-    except ValueError:
+    except (ValueError, OverflowError):
         return np.array(rows).astype(np.float64)
 
 

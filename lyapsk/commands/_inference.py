@@ -1,12 +1,13 @@
 """Torch's recurrent layers, made from nothing but their weights."""
 
 import re
+import warnings
 from collections.abc import Mapping
 
 import torch
 from torch import nn
 
-from ..exceptions import RecurrentLayerError
+from ..exceptions import LyapskWarning, RecurrentLayerError
 
 LAYERS = {1: nn.RNN, 3: nn.GRU, 4: nn.LSTM}
 CELLS = {1: nn.RNNCell, 3: nn.GRUCell, 4: nn.LSTMCell}
@@ -48,13 +49,18 @@ def infer_layer(weights, prefix=None, nonlinearity=None):
     RecurrentLayerError
         If there is none, more than one and no prefix, none of that name, or one that is not
         torch's.
+
+    Warns
+    -----
+    LyapskWarning
+        If the weights are as much those of another layer of lyapsk.
     """
     name = _chosen(_prefixes(weights), prefix)
     start = f"{name}." if name else ""
     own = {k.removeprefix(start): w for k, w in weights.items() if k.startswith(start)}
     if not name:
         # A module that is a layer itself, or one with other parts.
-        own = {k: w for k, w in own.items() if "." not in k}
+        own = {k: w for k, w in own.items() if "." not in k or k.startswith("parametrizations.")}
     return name, _made(name, own, nonlinearity)
 
 
@@ -86,6 +92,13 @@ _ADVICE = (
 )
 
 
+_ON_BIASES = (
+    "weights without biases are taken for those of a torch.nn.RNN. Those of an AntisymmetricRNN "
+    "or a RateRNN of lyapsk.nn look the same: if they are, name what makes the module, with "
+    "--module package.module:function; if not, say --nonlinearity."
+)
+
+
 def _made(name, weights, nonlinearity):
     """The layer, if its own weights are just these."""
     shape = _shape(weights)
@@ -106,8 +119,14 @@ def _made(name, weights, nonlinearity):
             f"the weights{f' of {name!r}' if name else ''}, {_listed(weights)}, are not those of a "
             f"torch.nn.RNN, GRU, LSTM or one of their cells. {_ADVICE}"
         )
+    if nonlinearity is None and _is_ambiguous(layer):
+        warnings.warn(_ON_BIASES, LyapskWarning, stacklevel=2)
     layer.load_state_dict(weights)
     return layer.eval()
+
+
+def _is_ambiguous(layer):
+    return isinstance(layer, nn.RNN) and not (layer.bias or layer.bidirectional)
 
 
 def _listed(weights):
@@ -120,12 +139,15 @@ def _shape(weights):
     layered = "weight_hh_l0" in weights
     end = "_l0" if layered else ""
     inputs, recurrent = weights.get(f"weight_ih{end}"), weights.get(f"weight_hh{end}")
-    if inputs is None or recurrent is None or not inputs.ndim == recurrent.ndim == 2:
-        return None
     projection = weights.get(f"weight_hr{end}")
+    matrices = [inputs, recurrent] if projection is None else [inputs, recurrent, projection]
+    if any(matrix is None or matrix.ndim != 2 for matrix in matrices):
+        return None
+    if not all(map(_is_plain, weights.values())):
+        return None
     n_units = recurrent.shape[1] if projection is None else projection.shape[-1]
     n_blocks, rest = divmod(len(recurrent), max(n_units, 1))
-    if rest or n_blocks not in LAYERS or not recurrent.is_floating_point():
+    if rest or n_blocks not in LAYERS:
         return None
     arguments = {
         "input_size": inputs.shape[1],
@@ -139,6 +161,11 @@ def _shape(weights):
     if projection is not None:
         arguments["proj_size"] = len(projection)
     return (LAYERS[n_blocks], arguments) if projection is None or n_blocks == 4 else None
+
+
+def _is_plain(weight):
+    """Whether a layer of torch can hold it."""
+    return weight.is_floating_point() and weight.layout == torch.strided and not weight.is_meta
 
 
 def _dtype(weights):

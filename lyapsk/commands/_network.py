@@ -107,11 +107,13 @@ def _is_state(found):
 
 def _inferred(state, options):
     """The one layer that weights tell of."""
-    weights = weights_by_name(state) if _is_state(state) else {}
     try:
+        weights = weights_by_name(state) if _is_state(state) else {}
         name, layer = infer_layer(weights, options.layer, options.nonlinearity)
     except RecurrentLayerError as error:
         raise RecurrentLayerError(f"{options.checkpoint}: {error}") from error
+    except RecursionError as error:
+        raise InvalidInputError(f"{options.checkpoint}: its parts hold each other.") from error
     where = f"{name}, " if name else ""
     return Network(layer, None, layer, f"{in_words(layer)} ({where}inferred from the weights)")
 

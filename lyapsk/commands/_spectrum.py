@@ -1,7 +1,5 @@
 """``python -m lyapsk spectrum``."""
 
-from pathlib import Path
-
 from ._arguments import (
     ON_JSON,
     add_computation,
@@ -9,6 +7,7 @@ from ._arguments import (
     add_network,
     add_parser,
     add_quiet,
+    output,
     picture,
     tell,
     whole_number,
@@ -52,7 +51,9 @@ def add_command(commands):
         default="table",
         help="of what is printed (default: %(default)s)",
     )
-    group.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to stdout")
+    group.add_argument(
+        "--out", type=output, metavar="FILE", help="write there instead of to stdout"
+    )
     group.add_argument(
         "--picture",
         type=picture,

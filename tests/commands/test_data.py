@@ -97,6 +97,8 @@ BAD = {
     "ragged.csv": (b"1,2\n3\n", "row 2 of its numbers is '3'. Each row must hold 2"),
     "words.csv": (b"1,2\nx,y\n", "row 2 of its numbers is 'x y'"),
     "gaps.csv": (b"1,,2\n3,,4\n", "row 1 of its numbers is"),
+    "gap.csv": (b"1,,2\n3,3,4\n5,6,7\n", "row 1 of its numbers is '1  2'"),
+    "missing.csv": (b"1,NA\n3,4\n", "row 1 of its numbers is '1 NA'"),
     "x.txt": (b"\xff\xfe\x00", "UnicodeDecodeError"),
     "x.json": (b"[1]", "must end in one of .npy, .npz"),
 }
@@ -109,6 +111,12 @@ def test_bad_files_are_named(tmp_path, name):
     with pytest.raises(InvalidInputError, match=message) as caught:
         read_data(tmp_path / name)
     assert name in str(caught.value)
+
+
+def test_whole_numbers_of_any_size(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("99999999999999999999,1\n2,3\n")
+    np.testing.assert_array_equal(read_data(path), [[1e20, 1], [2, 3]])
 
 
 def test_missing_files_and_keys_without_a_choice(tmp_path):

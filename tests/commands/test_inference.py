@@ -10,7 +10,7 @@ from torch import nn
 from lyapsk import lyapunov_spectrum
 from lyapsk import nn as lnn
 from lyapsk.commands._inference import in_words, infer_layer, weights_by_name
-from lyapsk.exceptions import RecurrentLayerError
+from lyapsk.exceptions import LyapskWarning, RecurrentLayerError
 
 X = torch.randn(2, 8, 3, generator=torch.Generator().manual_seed(0))
 KINDS = {"RNN": nn.RNN, "GRU": nn.GRU, "LSTM": nn.LSTM}
@@ -51,7 +51,8 @@ def test_layers(kind, shape, prefix):
         weights["weight"] = torch.zeros(1)
     else:
         del weights["steps"]
-    name, inferred = infer_layer(weights, nonlinearity=shape.get("nonlinearity"))
+    nonlinearity = shape.get("nonlinearity", "tanh" if kind == "RNN" else None)
+    name, inferred = infer_layer(weights, nonlinearity=nonlinearity)
     assert name == prefix
     assert_same(inferred, layer)
     assert not inferred.training
@@ -121,6 +122,28 @@ def test_other_layers_need_a_module(name):
         infer_layer(OTHERS[name]().state_dict())
 
 
+@pytest.mark.parametrize("make", [lnn.AntisymmetricRNN, lnn.RateRNN, nn.RNN])
+@pytest.mark.parametrize("n_layers", [1, 2])
+def test_weights_that_several_layers_have_are_taken_with_a_warning(make, n_layers, recwarn):
+    weights = make(3, 4, n_layers, bias=False).state_dict()
+    with pytest.warns(LyapskWarning, match=r"AntisymmetricRNN or a RateRNN .* look the same"):
+        infer_layer(weights)
+    recwarn.clear()
+    infer_layer(weights, nonlinearity="tanh")
+    infer_layer(nn.RNN(3, 4, n_layers).state_dict())
+    infer_layer(nn.RNN(3, 4, n_layers, bias=False, bidirectional=True).state_dict())
+    infer_layer(nn.GRU(3, 4, n_layers, bias=False).state_dict())
+    assert not recwarn.list
+
+
+def test_layers_of_which_one_is_made_by_hooks_are_not_taken_for_smaller_ones():
+    layer = nn.GRU(3, 4, 2)
+    for name in ("weight_ih_l1", "weight_hh_l1", "bias_ih_l1", "bias_hh_l1"):
+        nn.utils.parametrizations.weight_norm(layer, name)
+    with pytest.raises(RecurrentLayerError, match="are not those of a torch"):
+        infer_layer(layer.state_dict())
+
+
 SPOILED = {
     "a layer is missing": lambda w: w.pop("weight_ih_l1"),
     "inputs are missing": lambda w: w.pop("weight_ih_l0"),
@@ -131,6 +154,10 @@ SPOILED = {
     "empty": lambda w: w.update(weight_hh_l0=torch.zeros(0, 0)),
     "whole numbers": lambda w: w.update(weight_hh_l0=torch.zeros(12, 4, dtype=int)),
     "one more": lambda w: w.update(weight_x_l0=torch.zeros(4)),
+    "mixed numbers": lambda w: w.update(weight_ih_l0=torch.zeros(12, 3, dtype=int)),
+    "sparse": lambda w: w.update(weight_hh_l0=torch.zeros(12, 4).to_sparse()),
+    "on no device": lambda w: w.update(weight_hh_l0=torch.zeros(12, 4, device="meta")),
+    "a projection to nothing": lambda w: w.update(weight_hr_l0=torch.tensor(1.0)),
     "a projection": lambda w: w.update(weight_hr_l0=torch.zeros(2, 4)),
 }
 

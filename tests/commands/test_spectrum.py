@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -306,6 +307,9 @@ def refusals(directory, layer):
     torch.save(layer.state_dict(), directory / "net.pt")
     torch.save(torch.zeros(3), directory / "tensor.pt")
     torch.save({"epoch": 3}, directory / "none.pt")
+    ring = dict(layer.state_dict())
+    ring["ring"] = ring
+    torch.save(ring, directory / "ring.pt")
     (directory / "empty.pt").write_bytes(b"")
     (directory / "net.onnx").write_bytes(b"")
     (directory / "net.pkl").write_bytes(b"")
@@ -320,6 +324,7 @@ def refusals(directory, layer):
         ("net.pkl x.npy --module a:b", "--module: net.pkl is a pickle of a whole network"),
         ("tensor.pt x.npy", "tensor.pt: these weights hold no recurrent layer"),
         ("none.pt x.npy", "none.pt: these weights hold no recurrent layer"),
+        ("ring.pt x.npy", "ring.pt: its parts hold each other"),
         ("empty.pt x.npy", "empty.pt cannot be read as a network"),
         ("nan.pt x.npy", "weight_hh_l0 of its GRU holds values that are not finite"),
         ("net.pt wide.npy", "wide.npy: its array has shape (2, 5, 7) and so 7 inputs"),
@@ -329,7 +334,6 @@ def refusals(directory, layer):
         ("net.pt x.npy --device tpu", "device: got 'tpu'"),
         ("net.pt x.npy --layer rnn", "--layer rnn: the recurrent layers are ''"),
         ("net.pt x.npy --nonlinearity relu", "--nonlinearity relu"),
-        ("net.pt x.npy --out gone/x.csv", "No such file or directory"),
     ]
 
 
@@ -342,6 +346,23 @@ def test_every_refusal_is_one_line(run, layer, tmp_path, monkeypatch):
         assert err.startswith("lyapsk: "), arguments
         assert message in err
         assert len(err.splitlines()) == 1, err
+
+
+@pytest.mark.parametrize("option", ["--out", "--picture"])
+def test_places_that_cannot_be_written_are_refused_before_anything_is_done(
+    run, files, tmp_path, option, capsys
+):
+    (tmp_path / "d.png").mkdir()
+    os.mkfifo(tmp_path / "pipe.png")
+    for place, message in [
+        ("gone/x.png", "there is no directory"),
+        ("d.png", "no file that can be replaced"),
+        ("pipe.png", "no file that can be replaced"),
+    ]:
+        with pytest.raises(SystemExit, match=r"^2$"):
+            run("spectrum", *files, option, tmp_path / place)
+        assert message in capsys.readouterr().err
+    assert (tmp_path / "pipe.png").is_fifo()
 
 
 def test_reading_stops_when_the_reader_has_enough(files):
