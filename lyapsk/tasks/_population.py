@@ -18,7 +18,7 @@ from ._training import TrainedNetwork, make_net, train_network
 
 @dataclass(frozen=True)
 class Population:
-    """Networks that were trained on one task, as :func:`~lyapsk.tasks.make_population` returns them.
+    """Networks trained on one task, as :func:`~lyapsk.tasks.make_population` returns them.
 
     Attributes
     ----------
