@@ -115,6 +115,7 @@ def _request(options):
     """What the arguments ask of the directory."""
     import torch
 
+    from ..exceptions import InvalidInputError
     from ..report._directory import Request
     from ._data import read_data
     from ._network import imported
@@ -122,6 +123,11 @@ def _request(options):
     sequences = None
     if options.data is not None:
         sequences = torch.as_tensor(read_data(options.data, options.key)).float().numpy()
+        if sequences.ndim not in (2, 3):
+            raise InvalidInputError(
+                f"{options.data}: its array has shape {sequences.shape}. It must be (n_sequences, "
+                "n_steps, n_inputs), or (n_steps, n_inputs) for one sequence."
+            )
         sequences = sequences[None] if sequences.ndim == 2 else sequences
     return Request(
         epoch=options.epoch,

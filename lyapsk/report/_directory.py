@@ -20,6 +20,13 @@ from ._training import Training
 from ._words import counted
 
 _SEQUENCE_NETWORK = f"{SequenceNetwork.__module__}.{SequenceNetwork.__qualname__}"
+_RECIPE = {
+    "kind": str,
+    "hidden_size": int,
+    "half_width": float,
+    "learning_rate": float,
+    "seed": int,
+}
 _TRAINING = ("task", "data", "module", "criterion", "metric", "max_epochs")
 """What networks have in common whose losses can be compared."""
 
@@ -135,17 +142,21 @@ def _kept(name, description, arrays, epoch):
     weights = {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
     if description["format"] != FORMAT:
         raise ValueError(f"of format {description['format']!r}")
+    description["task"] = str(description["task"])
+    description["checkpoints"] = [int(kept_epoch) for kept_epoch in description["checkpoints"]]
     kept = _Kept(
         name=name,
         description=description,
-        recipe=Recipe(**description["recipe"]),
+        recipe=Recipe(
+            **{part: kind(description["recipe"][part]) for part, kind in _RECIPE.items()}
+        ),
         losses=arrays["curves/valid_loss"],
         metrics=arrays[f"curves/{metric}"],
         weights=weights or None,
         training=json.dumps([description[part] for part in _TRAINING], sort_keys=True),
     )
-    if kept.losses.shape != (description["max_epochs"] + 1,):
-        raise ValueError("its curve has another length")
+    if {kept.losses.shape, kept.metrics.shape} != {(description["max_epochs"] + 1,)}:
+        raise ValueError("its curves have another length")
     return kept
 
 
@@ -167,7 +178,7 @@ def _training(networks, request, left_out):
         If it cannot be used, with the reason.
     """
     description = networks[0].description
-    title, max_epochs = str(description["task"]), description["max_epochs"]
+    title, max_epochs = description["task"], description["max_epochs"]
     there = [network for network in networks if network.weights is not None]
     if request.epoch >= max_epochs or not there:
         epochs = sorted({e for own in networks for e in own.description["checkpoints"]})

@@ -7,7 +7,13 @@ import numpy as np
 
 from ..plotting import LatentDisplay, PredictionDisplay, SpectrumDisplay
 
-_STYLE = {"font.size": 11, "axes.spines.top": False, "axes.spines.right": False}
+_STYLE = {
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    # Names of tasks and layers are no formulas, whatever they hold.
+    "text.parse_math": False,
+}
 _EXPONENTS = [-500, -200, -100, -50, -20, -10, -5, -2, -1, -0.5, 0, 0.5, 1, 2, 5, 10]
 _LOSS = "Validation loss after training"
 _SHAPES = 6

@@ -124,11 +124,13 @@ def test_own_modules(run, here, monkeypatch):
 
 def test_refusals(run, population, here):
     (here / "empty").mkdir()
+    np.save("flat.npy", 3.0)
     for arguments, message in [
         (["gone"], "gone: there is no such directory"),
         (["empty"], "empty holds no trained network"),
         ([population, "--epoch", 2], "no weights of epoch 2 were kept"),
         ([population, "--data", "gone.npy"], "gone.npy: there is no such file"),
+        ([population, "--data", "flat.npy"], "flat.npy: its array has shape (). It must be"),
         ([population, "--module", "gone:make"], "importing gone failed"),
     ]:
         code, out, err = run("report", *arguments)

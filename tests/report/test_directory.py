@@ -99,14 +99,29 @@ def test_missing_and_empty_directories(tmp_path):
         read_trainings(tmp_path, Request())
 
 
-def with_description(path, change):
-    """Write a network file anew with another description."""
-    arrays = load_file(path)
+def told(path):
+    """The description in a network file, as text."""
     with path.open("rb") as file:
         head = file.read(int.from_bytes(file.read(8), "little"))
-    description = json.loads(json.loads(head)["__metadata__"]["lyapsk"])
+    return json.loads(head)["__metadata__"]["lyapsk"]
+
+
+def with_description(path, change):
+    """Write a network file anew with another description."""
+    arrays, description = load_file(path), json.loads(told(path))
     change(description)
     ArrayFile(path, json.dumps(description, sort_keys=True)).write(arrays)
+
+
+def with_arrays(path, change):
+    """Write a network file anew with other arrays."""
+    arrays, description = load_file(path), told(path)
+    change(arrays)
+    ArrayFile(path, description).write(arrays)
+
+
+def in_recipe(**changes):
+    return lambda path: with_description(path, lambda d: d["recipe"].update(changes))
 
 
 def rewritten(**changes):
@@ -123,6 +138,12 @@ SPOIL = {
     "a list": rewritten(recipe=[1]),
     "a format of tomorrow": rewritten(format=2),
     "another length": rewritten(max_epochs=9),
+    "a metric of another length": lambda path: with_arrays(
+        path, lambda arrays: arrays.update({"curves/accuracy": np.zeros(5)})
+    ),
+    "a kind that is a list": in_recipe(hidden_size=[6]),
+    "words for numbers": in_recipe(learning_rate="fast"),
+    "no checkpoints": lambda path: with_description(path, lambda d: d.pop("checkpoints")),
 }
 
 
@@ -134,6 +155,14 @@ def test_damaged_files_are_told_and_left_out(directory, name):
         (training,), left_out = read_trainings(directory, Request())
     assert len(training) == 10
     assert left_out == ["1 file, damaged or of no trained network"]
+
+
+def test_tasks_without_a_proper_name_do_not_lose_the_others(directory):
+    for path, task in zip(sorted(directory.iterdir())[:2], ([1], None), strict=True):
+        rewritten(task=task)(path)
+    (training,), left_out = read_trainings(directory, Request())
+    assert len(training) == 9
+    assert len(left_out) == 2
 
 
 class Twice(nn.Module):

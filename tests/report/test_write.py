@@ -157,6 +157,22 @@ def test_words_follow_from_the_data(outcomes):
     assert "handwritten" not in digits + sines
 
 
+def test_names_of_any_kind_are_shown_as_they_are(outcomes, tmp_path):
+    hostile = [r"<script>alert(1)</script> $\bad$", 'a"b & $x']
+    renamed = []
+    for outcome, name in zip(outcomes, hostile, strict=True):
+        recipes = [replace(recipe, kind=name) for recipe in outcome.training.recipes]
+        names = {"title": name, "task": name, "metric": name, "criterion": name}
+        training = replace(outcome.training, recipes=recipes, driven_by=name, **names)
+        renamed.append(replace(outcome, training=training))
+    write_report(renamed, tmp_path, 0)
+    page = (tmp_path / "report.html").read_text()
+    tags = References(page).tags
+    assert not {"script", "x"} & set(tags)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; $\\bad$" in page
+    assert hostile[0] in set(pd.read_csv(tmp_path / "results.csv").architecture)
+
+
 def test_networks_whose_directions_all_die_are_drawn(outcomes, tmp_path):
     outcome = outcomes[0]
     dead = [replace(s, exponents=np.full_like(s.exponents, -np.inf)) for s in outcome.spectra]
