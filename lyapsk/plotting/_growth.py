@@ -99,6 +99,7 @@ class GrowthDisplay:
         check_numbers("inputs", inputs, np.shape(sequences)[1:])
         options = {"keep": "growth", "n_exponents": n_directions} | options
         spectrum = lyapunov_spectrum(model, sequences, **options)
+        check_growth(spectrum)
         n_read = options.get("n_steps") or len(inputs)
         # As lyapunov_spectrum does, which starts over where a sequence is too short.
         read = np.resize(inputs, (n_read, *np.shape(inputs)[1:]))[options.get("warmup", 0) :]

@@ -204,7 +204,7 @@ class HistoryDisplay:
             self.references_.append(draw_level(self.ax_, 0, "edge of chaos"))
 
     def _annotate(self):
-        units = dict.fromkeys(_UNITS.get(name, name) for name in self.values)
+        units = dict.fromkeys(_UNITS.get(name, str(name)) for name in self.values)
         label = self.value_name or ", ".join(units)
         self.ax_.set(xlabel="Epochs", ylabel=label[:1].upper() + label[1:])
         self.ax_.xaxis.get_major_locator().set_params(integer=True)

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..exceptions import InvalidInputError, InvalidTypeError
 from ._colours import PALETTE
 from ._matplotlib import axes_for, line_style
-from ._values import check_numbers
+from ._values import check_numbers, is_list
 
 _STYLES = ("-", "--", "-.", ":")
 """Lines of searches that found the same lie on each other, and still show."""
@@ -179,7 +179,7 @@ def _curve(search, name):
 
 
 def _checked_curve(curve, name):
-    if not np.iterable(curve) or isinstance(curve, str) or len(curve) != 2:
+    if not is_list(curve) or isinstance(curve, str | dict) or len(curve) != 2:
         raise InvalidTypeError(
             f"curves[{name!r}]: got {type(curve).__name__}. It must be a pair (epochs, best_score)."
         )

@@ -6,7 +6,7 @@ from ..exceptions import InvalidInputError, InvalidTypeError
 from ._band import draw_band
 from ._colours import PALETTE, value_colours
 from ._matplotlib import axes_for, collection_style
-from ._values import check_colours, check_numbers, check_values, is_spectrum
+from ._values import check_colours, check_numbers, check_values, is_list, is_spectrum
 
 
 class SpectrumDisplay:
@@ -177,7 +177,7 @@ class SpectrumDisplay:
         """Spectrum of each network."""
         if is_spectrum(self.spectra):
             return [self.spectra]
-        if not np.iterable(self.spectra):
+        if not is_list(self.spectra):
             raise InvalidTypeError(
                 f"spectra: got {type(self.spectra).__name__}. It must be a LyapunovSpectrum, or a "
                 "list of them or of arrays of exponents."
@@ -198,7 +198,7 @@ class SpectrumDisplay:
         """Standard errors of each network, or None for those without."""
         if self.errors is None:
             return [getattr(spectrum, "standard_error", None) for spectrum in self._list()]
-        if not np.iterable(self.errors) or len(self.errors) != len(curves):
+        if not is_list(self.errors) or len(self.errors) != len(curves):
             raise InvalidInputError(
                 f"errors: got {self.errors!r}. It must be a list with one entry for each of the "
                 f"{len(curves)} spectra, None for those without errors."

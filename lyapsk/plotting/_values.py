@@ -12,6 +12,11 @@ def is_spectrum(value):
     return isinstance(value, LyapunovSpectrum)
 
 
+def is_list(value):
+    """Whether this has entries, and has them still after one look at them."""
+    return np.iterable(value) and hasattr(value, "__len__")
+
+
 def check_growth(spectrum):
     """Refuse what is no LyapunovSpectrum, or one whose growth was not kept.
 

@@ -160,5 +160,7 @@ def test_what_holds_no_numbers_is_refused(spectrum, ax):
 def test_without_growth_it_says_how_to_keep_it(spectrum, ax):
     with pytest.raises(InvalidInputError, match=r'spectrum: .* not kept.*keep=\("growth",\)\)'):
         draw(replace(spectrum, growth=None), ax=ax)
+    with pytest.raises(InvalidInputError, match=r"spectrum: its growth was not kept"):
+        GrowthDisplay.from_estimator(torch.nn.GRU(1, 2), np.zeros((5, 1)), keep=(), ax=ax)
     with pytest.raises(InvalidTypeError, match="spectrum: got ndarray"):
         draw(np.ones(3), ax=ax)

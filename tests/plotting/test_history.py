@@ -80,6 +80,10 @@ def test_one_number_has_no_legend_and_may_have_any_label(ax):
     assert all(float(tick).is_integer() for tick in ax.get_xticks())
 
 
+def test_names_need_not_be_words(ax):
+    assert draw([1, 2], {0: [1, 2], 1: [2, 3]}, ax=ax).ax_.get_ylabel() == "0, 1"
+
+
 def test_nets_that_tell_nothing_are_refused(ax):
     task = digits_by_rows()
     net = task.net("GRU", hidden_size=4, max_epochs=1)

@@ -99,6 +99,8 @@ def test_misfits_are_refused(curves, message, ax):
         ({"a": [1, 2, 3]}, r"curves\['a'\]: got list. It must be a pair"),
         ({"a": 1.0}, r"curves\['a'\]: got float"),
         ({"a": "ab"}, r"curves\['a'\]: got str"),
+        ({"a": {"x": 1, "y": 2}}, r"curves\['a'\]: got dict"),
+        ({"a": iter([[1], [1]])}, r"curves\['a'\]: got list_iterator"),
         ({"a": (["x"], [1])}, r"curves\['a'\]\[0\]: got list that is no array of real numbers"),
     ],
 )

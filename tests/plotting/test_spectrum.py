@@ -163,6 +163,7 @@ def test_lines_take_the_look_that_is_asked_for(computed, ax):
         (SPECTRA, {"names": "abc"}, r"names has shape \(\) for 3 networks"),
         (SPECTRA * 3, {"names": list("abcdefghi")}, "names has 9 entries: at most 8 colours"),
         (SPECTRA, {"errors": 0.1}, "errors: got 0.1. It must be a list with one entry for each"),
+        (SPECTRA, {"errors": iter([None] * 3)}, "errors: got .*of the 3 spectra"),
         (SPECTRA, {"errors": [None]}, "errors: got .*of the 3 spectra"),
         (
             SPECTRA,
@@ -183,6 +184,7 @@ def test_misfits_are_refused(spectra, others, message, ax):
     [
         (0.5, {}, "spectra: got float. It must be a LyapunovSpectrum, or a list"),
         (None, {}, "spectra: got NoneType"),
+        (iter(SPECTRA), {}, "spectra: got list_iterator"),
         ("spectra", {}, r"spectra\[0\]: got str that is no array of real numbers"),
         ([["a"]], {}, r"spectra\[0\]: got list that is no array"),
         (SPECTRA, {"values": list("abc")}, "values: got list that is no array"),
