@@ -1,17 +1,27 @@
 import numpy as np
 import pytest
+from scipy.stats import rankdata
 from sklearn.dummy import DummyRegressor
+from sklearn.metrics import r2_score
 
 from lyapsk.report import _evaluation
-from lyapsk.report._evaluation import cross_validate
+from lyapsk.report._evaluation import Score, cross_validate
 
 
 @pytest.fixture(scope="module")
-def scores():
+def features():
+    return np.random.default_rng(0).normal(size=(60, 5))
+
+
+@pytest.fixture(scope="module")
+def target(features):
+    return features[:, 0] + 0.1 * np.random.default_rng(1).normal(size=60)
+
+
+@pytest.fixture(scope="module")
+def scores(features, target):
     """Features tell the target but for noise; the loss before training tells nothing."""
-    rng = np.random.default_rng(0)
-    features = rng.normal(size=(60, 5))
-    target = features[:, 0] + 0.1 * rng.normal(size=60)
+    rng = np.random.default_rng(2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_evaluation, "AeLLERegressor", lambda **_: DummyRegressor())
         early = np.log(rng.uniform(2, 3, size=60))
@@ -57,6 +67,23 @@ def test_spread_stands_beside_the_predictions_of_those_that_tell_it(scores):
     assert scores[1].mean_std is None
     assert scores[3].std.shape == (3, 60)
     np.testing.assert_array_equal(scores[3].mean, scores[3].out_of_fold.mean(axis=0))
+
+
+def test_scores_are_means_over_the_repeats(scores, target):
+    for score in scores[1:3]:
+        own = [r2_score(target, predicted) for predicted in score.out_of_fold]
+        assert np.std(own) > 0
+        assert score.r2 == pytest.approx(np.mean(own), abs=1e-12)
+        ranks = [
+            np.corrcoef(rankdata(target), rankdata(predicted))[0, 1]
+            for predicted in score.out_of_fold
+        ]
+        assert score.spearman == pytest.approx(np.mean(ranks), abs=1e-12)
+
+
+def test_variances_of_the_repeats_are_what_is_averaged():
+    score = Score("x", 0.0, 0.0, np.zeros((2, 3)), np.array([[1.0, 0.0, 2.0], [7.0, 0.0, 2.0]]))
+    np.testing.assert_allclose(score.mean_std, [5, 0, 2])
 
 
 def test_equal_targets_have_no_order():

@@ -48,6 +48,24 @@ def test_failed_networks_do_not_lose_the_others(quick, digits):
     assert len(outcome.latent) == len(outcome.loss) == 10
 
 
+def test_failed_networks_are_as_if_they_had_never_been(quick, digits):
+    training = Training.of_population(quick(digits.task, 12), 0, 2)
+    with pytest.warns(LyapskWarning, match="spectra of 1 of 12"):
+        outcome = study(spoiled(training, losses=[7], weights=[3]), verbose=0)
+    recipes, names, networks = (
+        [list(parts)[i] for i in outcome.used]
+        for parts in (training.recipes, training.names, training.networks)
+    )
+    left = replace(
+        training,
+        losses=training.losses[outcome.used],
+        metrics=training.metrics[outcome.used],
+        **{"recipes": recipes, "names": names, "networks": networks},
+    )
+    for one, other in zip(outcome.scores, study(left, verbose=0).scores, strict=True):
+        np.testing.assert_allclose(one.out_of_fold, other.out_of_fold, rtol=1e-6)
+
+
 def test_too_few_networks_are_an_error(quick, digits):
     training = Training.of_population(quick(digits.task), 0, 2)
     with pytest.raises(NumericalError, match="digits by rows: 2 of 11 networks diverged, and 10"):
@@ -64,3 +82,11 @@ def test_losses_that_are_not_positive_are_predicted_as_they_are(training):
     assert not outcome.is_log
     np.testing.assert_array_equal(outcome.target, training.loss_final - 3)
     assert outcome.target_name == "loss"
+
+
+def test_early_losses_that_are_not_positive_keep_the_scale_too(training):
+    losses = training.losses.copy()
+    losses[2, 0] = -1.0
+    outcome = study(replace(training, losses=losses), verbose=0)
+    assert not outcome.is_log
+    np.testing.assert_array_equal(outcome.target, training.loss_final)

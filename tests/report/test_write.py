@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from lyapsk.report._figures import _losses
-from lyapsk.report._html import render
+from lyapsk.report._html import _middle_half, render
 from lyapsk.report._study import study
 from lyapsk.report._tables import as_text, prediction_column
 from lyapsk.report._training import Training
@@ -171,6 +171,23 @@ def test_names_of_any_kind_are_shown_as_they_are(outcomes, tmp_path):
     assert not {"script", "x"} & set(tags)
     assert "&lt;script&gt;alert(1)&lt;/script&gt; $\\bad$" in page
     assert hostile[0] in set(pd.read_csv(tmp_path / "results.csv").architecture)
+
+
+def test_words_tell_where_good_and_bad_networks_lie(outcomes):
+    outcome = outcomes[1]
+    n = len(outcome.used)
+    rank = np.random.default_rng(0).permutation(n)
+    losses = outcome.training.losses.copy()
+    losses[outcome.used, -1] = rank
+    spectra = list(outcome.spectra)
+    for index, own in zip(outcome.used, rank, strict=True):
+        spectra[index] = replace(spectra[index], exponents=np.array([own / 10, -5.0]))
+    training = replace(outcome.training, losses=losses)
+    page = render([replace(outcome, spectra=spectra, training=training)], 0).decode()
+    assert n == 10
+    assert "best quarter have their largest exponent between 0.00 and 0.10 nats" in page
+    assert "worst quarter between 0.80 and 0.90." in page
+    assert _middle_half(np.arange(9) / 10) == "0.20 and 0.60"
 
 
 def test_networks_whose_directions_all_die_are_drawn(outcomes, tmp_path):
