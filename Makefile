@@ -11,10 +11,10 @@ demo: .venv/installed
 	$(BIN)/python -m lyapsk demo
 
 test: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --doctest-modules --doctest-glob="*.rst" lyapsk docs tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --doctest-modules --doctest-glob="*.rst" --doctest-glob="*.md" lyapsk docs tests
 
 docs: .venv/documented
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --doctest-glob="*.rst" docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --doctest-glob="*.rst" --doctest-glob="*.md" docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	$(BIN)/python docs/check_links.py docs/_build/html
 

@@ -22,9 +22,10 @@ def test_every_public_name_is_in_the_reference(room):
 
 
 def test_every_page_of_the_guide_is_in_its_index():
-    index = (DOCS / "guide" / "index.rst").read_text()
-    pages = {page.stem for page in (DOCS / "guide").glob("*.rst")} - {"index"}
-    assert pages == set(re.findall(r"^   (\w+)$", index, re.MULTILINE))
+    index = (DOCS / "guide" / "index.md").read_text()
+    pages = sorted(page.name for page in (DOCS / "guide").iterdir() if page.stem != "index")
+    assert pages == sorted(re.findall(r"\]\((.+?)\)", index))
+    assert {Path(page).stem for page in pages} == set(re.findall(r"^(\w+)$", index, re.MULTILINE))
 
 
 def test_commands_run(tmp_path):
