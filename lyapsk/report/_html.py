@@ -109,7 +109,7 @@ def _spectra_section(outcome, heading):
 
 
 def _middle_half(numbers):
-    bounds = np.quantile(numbers, [0.25, 0.75], method="closest_observation")
+    bounds = np.quantile(numbers, [0.25, 0.75], method="nearest")
     return "{:.2f} and {:.2f}".format(*bounds)
 
 

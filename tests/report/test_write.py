@@ -187,7 +187,15 @@ def test_words_tell_where_good_and_bad_networks_lie(outcomes):
     assert n == 10
     assert "best quarter have their largest exponent between 0.00 and 0.10 nats" in page
     assert "worst quarter between 0.80 and 0.90." in page
-    assert _middle_half(np.arange(9) / 10) == "0.20 and 0.60"
+
+
+@pytest.mark.parametrize(
+    ("n", "half"), [(4, "1.00 and 2.00"), (5, "1.00 and 3.00"), (8, "2.00 and 5.00")]
+)
+def test_the_middle_half_holds_half(n, half):
+    assert _middle_half(np.arange(n)) == half
+    dead = np.append(np.full(n, -np.inf), np.arange(n))
+    assert "nan" not in _middle_half(dead)
 
 
 def test_networks_whose_directions_all_die_are_drawn(outcomes, tmp_path):
