@@ -5,6 +5,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ..exceptions import RecurrentLayerError
 from ..tangent import dynamics_of, kind_of
+from ._derivative import check_push
 from ._record import arranged, read_calls
 
 N_STEPS = 4
@@ -40,7 +41,7 @@ def check_agreement(layer, calls):
         start = kind_of(layer).start(layer) if state is None else state[index]
         if known.any():
             _compare(layer, x[known], start, expected[known])
-            _try_push(layer, x[:1], start)
+            check_push(layer, x[known], start)
 
 
 def _outputs(layer, calls, sequences):
@@ -133,23 +134,6 @@ def _called(name, what, method, state, x):
             "join parts with torch.cat."
         )
     return result
-
-
-def _try_push(layer, x, state):
-    """Push one tangent through one step."""
-    dynamics = dynamics_of(layer, dtype=torch.float64, device=x.device)
-    tangent = torch.ones(1, 1, 1, len(state)).to(x.device, torch.float64)
-    try:
-        _, push = dynamics.linearize(state.to(tangent).view(1, 1, -1), x.to(tangent)[:, None, None])
-        push(0, tangent, torch.empty_like(tangent))
-    except RecurrentLayerError:
-        raise
-    except Exception as error:
-        raise RecurrentLayerError(
-            f"{_name(layer)}: push failed with {type(error).__name__}: {error}. By default it is "
-            "torch.func.jvp of step: write step in operations that have a forward derivative, or "
-            "define push(layer, state, x, tangent)."
-        ) from error
 
 
 def _described(value):

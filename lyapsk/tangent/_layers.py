@@ -41,8 +41,9 @@ def register_layer(layer_class, dynamics, *, cell=False):
     Notes
     -----
     Wherever such a layer is read, the first steps that ``dynamics`` takes are compared with the
-    outputs of the layer's own forward: an error tells where they differ. Register in the module
-    that defines the class, so that worker processes know it too.
+    outputs of the layer's own forward, and its ``push`` with finite differences of its ``step``:
+    an error tells where they differ. Register in the module that defines the class, so that worker
+    processes know it too.
 
     Examples
     --------

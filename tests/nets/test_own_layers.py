@@ -633,6 +633,20 @@ def true_step(layer, state, x):
     return LeakyDynamics().step(layer, state, x)
 
 
+class NoDerivative(torch.autograd.Function):
+    """The same, without a forward derivative."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return x.clone()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+
 def forward(change):
     """A forward whose outputs and last states are changed."""
     return {"forward": lambda layer, x: change(*Leaky.forward(layer, x))}
@@ -671,7 +685,31 @@ WRONG = {
     "output of many": ({"output": lambda _, y, s, x: s[None]}, r"output gives .*\(1, 4\)"),
     "other output": ({"output": lambda _, y, s, x: torch.tanh(s)}, "at step 0 .*output"),
     "failing output": ({"output": lambda _, y, s, x: y.nothing}, "output failed .*'nothing'"),
-    "failing push": ({"push": lambda _, y, s, x, t: y.nothing}, "push failed .*'nothing'.*define"),
+    "failing push": (
+        {"push": lambda _, y, s, x, t: y.nothing},
+        "push failed .*'nothing'.*leave it",
+    ),
+    "no derivative": (step(lambda *a: NoDerivative.apply(true_step(*a))), "push failed .*define"),
+    "wrong push": (
+        {"push": lambda _, y, s, x, t: 0.5 * t},
+        "push gives .* as entry 0 .*differences of step give .*Correct push",
+    ),
+    "nearly right push": (
+        {"push": lambda _, *a: 1.001 * LeakyDynamics().push(*a)},
+        "push gives .* as entry",
+    ),
+    "push of one part": (
+        {"push": lambda _, *a: LeakyDynamics().push(*a) * torch.arange(4).clamp(max=1)},
+        "push gives 0 as entry 0 ",
+    ),
+    "hidden state": (
+        step(lambda *a: true_step(*a).detach()),
+        "entry 0 .* has the derivative 0 .*detach",
+    ),
+    "partly hidden state": (
+        step(lambda y, s, x: s.lerp(torch.tanh(y.recurrent(s.detach()) + y.input(x)), y.leak)),
+        "has the derivative 0 .*detach",
+    ),
     "narrow push": ({"push": lambda _, y, s, x, t: t[:2]}, r"push gives shape \(2,\)"),
     "last output alone": (forward(lambda outputs, last: last), OUTPUTS),
     "states first": (forward(lambda outputs, last: (last, outputs)), OUTPUTS),
@@ -693,6 +731,59 @@ def test_wrong_dynamics_are_told(case, bare):
     with pytest.raises(RecurrentLayerError, match=message) as error:
         lyapunov_spectrum(model, SEQUENCES)
     assert ("Wrong: " in str(error.value)) or message == OUTPUTS
+
+
+class Kinked(nn.Module):
+    """Its units are all at a kink where it starts, and stay there without inputs."""
+
+    def __init__(self, function, n=200):
+        super().__init__()
+        self.function, self.recurrent = function, nn.Linear(n, n, bias=False)
+        self.mixed, self.input = nn.Linear(n, n, bias=False), nn.Linear(3, n, bias=False)
+
+    def moved(self, h, x):
+        return self.mixed(self.function(self.recurrent(h) + self.input(x)))
+
+    def forward(self, x):
+        h, outputs = x.new_zeros(len(x), self.recurrent.out_features), []
+        for one in x.unbind(1):
+            h = self.moved(h, one)
+            outputs.append(h)
+        return torch.stack(outputs, 1)
+
+
+class KinkedDynamics(LayerDynamics):
+    def start(self, layer):
+        return torch.zeros(layer.recurrent.out_features)
+
+    def step(self, layer, state, x):
+        return layer.moved(state, x)
+
+
+def spikes(v):
+    """Steps with the derivative of a sigmoid, as spiking networks are trained with."""
+    soft = torch.sigmoid(v)
+    return soft + ((v > 0).to(v) - soft).detach()
+
+
+@pytest.mark.parametrize("x", [SEQUENCES, 0 * SEQUENCES, 1e4 * SEQUENCES])
+@pytest.mark.parametrize(
+    "function",
+    [
+        torch.relu,
+        torch.abs,
+        spikes,
+        nn.Hardtanh(),
+        lambda v: torch.sin(1e5 * v),
+        lambda v: torch.tanh(1e3 * v),
+        lambda v: torch.tanh(v.float()).double(),
+        lambda v: v.float() * 1e6,
+    ],
+)
+def test_no_kink_makes_a_layer_refused(function, x):
+    register_layer(Kinked, KinkedDynamics)
+    layer = made(Kinked, function=lambda v: function(v).to(v.dtype))
+    lyapunov_spectrum(layer, x, n_exponents=1, n_steps=4)
 
 
 def test_wrong_dynamics_are_told_by_scorers_and_cost_one_row():

@@ -1,0 +1,127 @@
+"""Compare the push of a registered layer's dynamics with finite differences of its step."""
+
+import torch
+
+from ..exceptions import RecurrentLayerError
+from ..tangent import LayerDynamics, dynamics_of, kind_of
+
+N_POINTS = 8
+NEARLY_ALL = 0.75
+"""Share of the points at which a push must be wrong: kinks are met at fewer."""
+SPREAD = 0.1
+"""Of the points about the states of the first steps, where units of a layer may all be at kinks."""
+SIZE = 1e-5
+"""Of differences; both relative to ``1 + abs(state)``."""
+TOLERANCE = 1e-4
+"""Of the push, relative to the largest entry of what it gives."""
+
+
+def check_push(layer, x, start):
+    """Refuse a push that is not the derivative of step, or fails.
+
+    Parameters
+    ----------
+    layer : recurrent layer or cell
+        Of a user's own, in eval mode.
+    x : Tensor of shape (n_steps, n_inputs)
+        First inputs of a sequence.
+    start : Tensor of shape (n,)
+
+    Raises
+    ------
+    RecurrentLayerError
+    """
+    dynamics = dynamics_of(layer, dtype=torch.float64, device=x.device)
+    states, x, tangents = _points(dynamics, x.double(), start.to(x.device, torch.float64))
+    expected, uncertainty = _differences(dynamics, states, x, tangents)
+    pushed = _pushed(kind_of(layer).dynamics, dynamics, states, x, tangents)
+    wrong = ~((pushed - expected).abs() <= uncertainty) & uncertainty.isfinite()
+    by_hand = _is_by_hand(kind_of(layer).dynamics)
+    if not by_hand:
+        # A step may have another derivative on purpose, but none that stops at its state.
+        wrong &= pushed == 0
+    found = (wrong.double().mean(0) > NEARLY_ALL).nonzero()
+    if len(found):
+        tangent, entry = found[0].tolist()
+        point = int(wrong[:, tangent, entry].nonzero()[0])
+        values = (float(v[point, tangent, entry]) for v in (pushed, expected))
+        tell = _not_the_derivative if by_hand else _hidden
+        raise RecurrentLayerError(tell(type(kind_of(layer).dynamics).__name__, entry, *values))
+
+
+def _points(dynamics, x, start):
+    """States (n_points, n) about those of the first steps, their inputs, and tangents.
+
+    The tangents (n_points, n_tangents, n) are two of all entries, and two of one entry each.
+    """
+    before = [start]
+    for one in x[:-1]:
+        before.append(dynamics.step(before[-1].view(1, 1, -1), one.view(1, 1, -1)).detach()[0, 0])
+    steps = torch.arange(N_POINTS) % len(x)
+    states, x, n = torch.stack(before)[steps], x[steps], len(start)
+    generator = torch.Generator().manual_seed(0)
+    away, dense = (
+        torch.randn(rows, n, generator=generator, dtype=torch.float64).to(states)
+        for rows in (N_POINTS, 2)
+    )
+    single = torch.eye(n).to(states)[torch.randint(n, (2,), generator=generator)]
+    states = states + SPREAD * (1 + states.abs()) * away
+    return states, x, (1 + states.abs()).unsqueeze(1) * torch.cat([dense, single])
+
+
+def _differences(dynamics, states, x, tangents):
+    """Derivatives of step along tangents by central differences, and how far they may be off."""
+    sizes = SIZE * torch.tensor([1, -1, 2, -2]).to(states).view(-1, 1, 1, 1)
+    shifted = states.unsqueeze(1) + sizes * tangents
+    inputs = x.unsqueeze(1).expand(*shifted.shape[:3], -1)
+    after = dynamics.step(*(v.flatten(0, 2).unsqueeze(0) for v in (shifted, inputs)))
+    after = after.detach().view(shifted.shape)
+    near, far = (after[0] - after[1]) / (2 * SIZE), (after[2] - after[3]) / (4 * SIZE)
+    rounding = 100 * torch.finfo(after.dtype).eps / SIZE * after.abs().amax((0, -1))
+    allowed = TOLERANCE * near.abs().amax(-1) + rounding
+    return near, allowed.unsqueeze(-1) + 10 * (near - far).abs()
+
+
+def _pushed(own, dynamics, states, x, tangents):
+    """The same derivatives by push."""
+    tangents = tangents.unsqueeze(0)
+    try:
+        _, push = dynamics.linearize(states.unsqueeze(0), x[None, None])
+        pushed = torch.empty_like(tangents)
+        push(0, tangents, pushed)
+    except RecurrentLayerError:
+        raise
+    except Exception as error:
+        remedy = (
+            "It takes one state, one input and one tangent of one sequence, without a batch: "
+            "correct it, or leave it out; by default it is torch.func.jvp of step."
+            if _is_by_hand(own)
+            else "By default it is torch.func.jvp of step: write step in operations that have a "
+            "forward derivative, or define push(layer, state, x, tangent)."
+        )
+        raise RecurrentLayerError(
+            f"{type(own).__name__}: push failed with {type(error).__name__}: {error}. {remedy}"
+        ) from error
+    return pushed[0]
+
+
+def _is_by_hand(own):
+    return type(own).push is not LayerDynamics.push
+
+
+def _not_the_derivative(name, entry, pushed, expected):
+    return (
+        f"{name}: push gives {pushed:.4g} as entry {entry} of the Jacobian of step times a "
+        f"tangent, where finite differences of step give {expected:.4g}, so its exponents would "
+        "not be the layer's. Correct push, or leave it out: by default it is torch.func.jvp of "
+        "step."
+    )
+
+
+def _hidden(name, entry, pushed, expected):
+    return (
+        f"{name}: entry {entry} of what step gives has the derivative {pushed:.4g} along a "
+        f"tangent, where finite differences of step give {expected:.4g}: step hides how it depends "
+        "on the state, and its exponents would not be the layer's. Take detach and the like out of "
+        "step, or define push(layer, state, x, tangent)."
+    )
