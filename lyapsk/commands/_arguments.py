@@ -53,8 +53,9 @@ def add_network(parser):
         "checkpoint",
         type=Path,
         metavar="CHECKPOINT",
-        help="weights as .safetensors, or as .pt or .pth with a state dict; with --trusted also a "
-        "whole network as .pt, .pth, .pkl, .pickle or .joblib",
+        help="weights as .safetensors, or as .pt, .pth, .ckpt or .bin with a state dict, alone or "
+        "among what else a training loop saves; with --trusted also a whole network, as one of "
+        "torch's files or as .pkl, .pickle or .joblib",
     )
     group.add_argument(
         "--layer",

@@ -2,7 +2,6 @@
 
 import re
 import warnings
-from collections.abc import Mapping
 
 import torch
 from torch import nn
@@ -14,17 +13,6 @@ CELLS = {1: nn.RNNCell, 3: nn.GRUCell, 4: nn.LSTMCell}
 """By the number of blocks that are stacked in their matrices."""
 
 _RECURRENT = re.compile(r"(?P<prefix>.*\.|)weight_hh(_l\d+(_reverse)?)?")
-
-
-def weights_by_name(state):
-    """Tensors by name, of a state dict or of one among other things, as training loops save it."""
-    found = {}
-    for name, part in state.items():
-        if torch.is_tensor(part):
-            found[str(name)] = part
-        elif isinstance(part, Mapping):
-            found |= {f"{name}.{rest}": tensor for rest, tensor in weights_by_name(part).items()}
-    return found
 
 
 def infer_layer(weights, prefix=None, nonlinearity=None):

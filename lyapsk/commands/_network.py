@@ -2,18 +2,19 @@
 
 import sys
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from inspect import signature
 from pickle import UnpicklingError
 
 from torch import nn
 
 from ..exceptions import InvalidInputError, RecurrentLayerError
 from ..nets import find_layer, module_of
-from ..nets._saved import PICKLES, WEIGHTS, opened
-from ..tangent import is_recurrent, n_required
-from ._inference import in_words, infer_layer, weights_by_name
+from ..nets._saved import PICKLES, WEIGHTS, opened, read_weights
+from ..nets._weights import weights_by_name
+from ..tangent import is_recurrent
+from ._inference import in_words, infer_layer
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,15 @@ def read_network(options):
     """
     path = options.checkpoint
     _check(path, options)
-    if options.module is not None:
-        return _whole(_opened(path, _maker(*options.module)), options)
-    if path.suffix in PICKLES and options.trusted:
-        network = _opened(path, None, trusted=True)
-        return _inferred(network, options) if _is_state(network) else _whole(network, options)
-    return _inferred(_opened(path, lambda _: _AnyWeights()).state, options)
+    make = options.module and imported(*options.module)
+    is_open = options.trusted and path.suffix in PICKLES
+    with _retold(options):
+        if make is not None or is_open:
+            found = opened(path, make, options.trusted)
+        else:
+            found = read_weights(path)
+    is_whole = make is not None or (is_open and not _is_state(found))
+    return _whole(found, options) if is_whole else _inferred(found, options)
 
 
 def _check(path, options):
@@ -85,20 +89,15 @@ def _on_pickles(path):
     )
 
 
-def _opened(path, module, *, trusted=False):
+@contextmanager
+def _retold(options):
+    """Errors about the file in the words of the command line."""
     try:
-        return opened(path, module, trusted)
+        yield
     except InvalidInputError as error:
-        if isinstance(error.__cause__, UnpicklingError) and not trusted:
-            raise InvalidInputError(_on_pickles(path)) from error
+        if isinstance(error.__cause__, UnpicklingError) and not options.trusted:
+            raise InvalidInputError(_on_pickles(options.checkpoint)) from error
         raise InvalidInputError(str(error).removeprefix("X: ")) from error
-
-
-class _AnyWeights(nn.Module):
-    """Takes any state dict, and keeps it as it is."""
-
-    def load_state_dict(self, state):
-        self.state = state
 
 
 def _is_state(found):
@@ -137,12 +136,6 @@ def _whole(model, options):
     return Network(model, options.layer, recurrent, description)
 
 
-def _maker(module_name, name):
-    """A function that makes the module from metadata, as users name it."""
-    make = imported(module_name, name)
-    return lambda metadata: make(metadata) if _takes_metadata(make) else make()
-
-
 def imported(module_name, name):
     """A function or class by the name that ``--module`` gives.
 
@@ -165,7 +158,3 @@ def imported(module_name, name):
         what = "has no" if make is None else f"has {type(make).__name__}, no function or class,"
         raise InvalidInputError(f"{told}: {module_name} {what} {name}.")
     return make
-
-
-def _takes_metadata(make):
-    return n_required(make) == 1 or "metadata" in signature(make).parameters

@@ -3,6 +3,8 @@
 import os
 import pickle
 import zipfile
+from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 
 import joblib
@@ -11,14 +13,25 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from ..exceptions import InvalidInputError, LyapskError
+from ..tangent import n_required
+from ._weights import load_weights
 
-WEIGHTS = (".safetensors", ".pt", ".pth")
+
+def _unpickled(path):
+    return pickle.loads(path.read_bytes())
+
+
+def _loaded(path):
+    return torch.load(path, map_location="cpu", weights_only=False)
+
+
+TORCHS = (".pt", ".pth", ".ckpt", ".bin")
+WEIGHTS = (".safetensors", *TORCHS)
 PICKLES = {
-    ".pkl": lambda path: pickle.loads(path.read_bytes()),
-    ".pickle": lambda path: pickle.loads(path.read_bytes()),
+    ".pkl": _unpickled,
+    ".pickle": _unpickled,
     ".joblib": joblib.load,
-    ".pt": lambda path: torch.load(path, map_location="cpu", weights_only=False),
-    ".pth": lambda path: torch.load(path, map_location="cpu", weights_only=False),
+    **dict.fromkeys(TORCHS, _loaded),
 }
 
 ARCHIVE = b"PK\x03\x04"
@@ -31,11 +44,13 @@ def opened(network, module, trusted):
     Parameters
     ----------
     network : network, str or Path
-        A path of weights (``.safetensors``, or ``.pt`` and ``.pth`` with a state dict), or with
-        ``trusted`` of a whole network (``.pkl``, ``.pickle``, ``.joblib``, ``.pt``, ``.pth``).
-    module : callable or None
-        Given the file's metadata, a dict of str with the path under ``"path"``, it makes the
-        module whose weights the file holds.
+        A path of weights (``.safetensors``, or ``.pt``, ``.pth``, ``.ckpt`` and ``.bin`` with a
+        state dict, alone or among other things), or with ``trusted`` of a whole network (those
+        of torch, ``.pkl``, ``.pickle``, ``.joblib``).
+    module : class, function or None
+        Makes the module whose weights the file holds. It is called with nothing; or, if there is
+        one argument that it needs or one called ``metadata``, with the file's metadata, a dict of
+        str with the path under ``"path"``.
     trusted : bool
         Whether files may be unpickled, which can run any code that their author wished.
 
@@ -44,25 +59,63 @@ def opened(network, module, trusted):
     InvalidInputError
         Naming the file and what is wrong with it.
     """
+    check_module(module)
     if not isinstance(network, str | os.PathLike):
         return network
     path = Path(network)
-    try:
-        _check_archive(path)
+    with _reading(path):
         if path.suffix in WEIGHTS and module is not None:
-            return _from_weights(path, module)
+            metadata, state = _weights(path, trusted)
+            made = _made(module, metadata | {"path": str(path)})
+            load_weights(made, state, path)
+            return made.eval()
         if path.suffix in PICKLES and trusted:
             return PICKLES[path.suffix](path)
+    raise InvalidInputError(_advice(path))
+
+
+def read_weights(path):
+    """What a file of weights holds, without ever unpickling; errors are those of ``opened``."""
+    with _reading(path):
+        _, state = _weights(path, trusted=False)
+        return state
+
+
+def check_module(module):
+    """Refuse a module itself in place of what makes it."""
+    if isinstance(module, nn.Module):
+        kind = type(module).__name__
+        raise InvalidInputError(
+            f"module: got a {kind} itself. Each file needs a new one: pass the class or a function "
+            f"that makes it, for example module=lambda: {kind}(...)."
+        )
+
+
+@contextmanager
+def _reading(path):
+    """Errors name the file, and what to do about it."""
+    try:
+        _check_archive(path)
+        yield
     except LyapskError:
         raise
     except FileNotFoundError as error:
         raise InvalidInputError(f"X: there is no file {path}. Leave it out, or find it.") from error
     except Exception as error:
         raise InvalidInputError(
-            f"X: {path} cannot be read as a network: {type(error).__name__}: {error}. Save it "
-            "again, or leave it out."
+            f"X: {path} cannot be read as a network: {type(error).__name__}: {error}. "
+            f"{_remedy(error)}"
         ) from error
-    raise InvalidInputError(_advice(path))
+
+
+def _remedy(error):
+    if isinstance(error, AttributeError) and "__main__" in str(error):
+        return (
+            "Its class was defined in a script, where only that script finds it. Put it in a "
+            "module that can be imported and save the network again; or save its state_dict(), "
+            "and name what makes the network by module, on the command line by --module."
+        )
+    return "Save it again, or leave it out."
 
 
 def _check_archive(path):
@@ -80,36 +133,47 @@ def _check_archive(path):
         )
 
 
-def _from_weights(path, make_module):
-    """A module in eval mode, with the weights in a file that holds nothing but tensors."""
-    if path.suffix == ".safetensors":
-        try:
-            with safe_open(path, framework="pt") as file:
-                metadata = dict(file.metadata() or {})
-                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except SafetensorError as error:
-            raise InvalidInputError(
-                f"X: {path} is damaged, or no safetensors file: {error}. Save it again, or leave "
-                "it out."
-            ) from error
-    else:
-        metadata, weights = {}, torch.load(path, map_location="cpu", weights_only=True)
-    network = make_module(metadata | {"path": str(path)})
-    if not isinstance(network, nn.Module):
+def _weights(path, trusted):
+    """Metadata and state dict."""
+    if path.suffix != ".safetensors":
+        return {}, torch.load(path, map_location="cpu", weights_only=not trusted)
+    try:
+        with safe_open(path, framework="pt") as file:
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return dict(file.metadata() or {}), weights
+    except SafetensorError as error:
         raise InvalidInputError(
-            f"module: gave {network!r} for {path}. It must give the torch module whose weights "
-            "the file holds."
+            f"X: {path} is damaged, or no safetensors file: {error}. Save it again, or leave it "
+            "out."
+        ) from error
+
+
+def _made(make, metadata):
+    """The module for a file, by one rule for programs and for the command line."""
+    told = n_required(make) == 1 or "metadata" in signature(make).parameters
+    try:
+        module = make(metadata) if told else make()
+    except Exception as error:
+        raise InvalidInputError(
+            f"module: {getattr(make, '__name__', make)} failed with {type(error).__name__}: "
+            f"{error}. It was called with {'the metadata, a dict,' if told else 'nothing'} for "
+            f"{metadata['path']}, and must make the torch module whose weights the file holds: "
+            "for example module=lambda: MyModule(8), or on the command line a function of your "
+            "own."
+        ) from error
+    if not isinstance(module, nn.Module):
+        raise InvalidInputError(
+            f"module: gave {module!r} for {metadata['path']}. It must give the torch module whose "
+            "weights the file holds."
         )
-    network.load_state_dict(weights)
-    return network.eval()
+    return module
 
 
 def _advice(path):
     if path.suffix in WEIGHTS:
         return (
-            f"X: {path} holds weights. Say of which module: module=lambda metadata: MyModule(), "
-            "with the file's own metadata; or, if it is a pickle whose author you trust, "
-            "trusted=True."
+            f"X: {path} holds weights. Say of which module: module=MyModule, or a "
+            "function that makes it; or, if it is a pickle whose author you trust, trusted=True."
         )
     if path.suffix in PICKLES:
         return (

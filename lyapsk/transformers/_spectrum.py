@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._persistence import Persistent
 from ..nets import Options, check_sequences, many_spectra, state_sizes
+from ..nets._saved import check_module
 from ._blocks import Blocks, check_features
 from ._entries import Networks, by_group, check_same_size, groups_of
 from ._failures import in_rows, reported
@@ -69,9 +70,10 @@ class LyapunovSpectrumTransformer(Persistent, TransformerMixin, BaseEstimator):
         In nats per step. Exponents below it, also minus infinity, are set to it in the features.
     random_state : int, RandomState or None, default=None
         Seeds the initial frame. None stands for one fixed frame.
-    module : callable, optional
-        For paths in ``X``: given the metadata of a file of weights, a dict of str with the path
-        under ``"path"``, it makes the torch module whose weights these are. Damage to torch's own
+    module : class or function, optional
+        For paths in ``X``: makes the torch module whose weights the file holds. It is called with
+        nothing; or, if there is one argument that it needs or one called ``metadata``, with the
+        metadata of the file, a dict of str with the path under ``"path"``. Damage to torch's own
         files is found out; safetensors files carry no check sum, so that a changed weight in one
         is another weight.
     trusted : bool, default=False
@@ -182,8 +184,9 @@ class LyapunovSpectrumTransformer(Persistent, TransformerMixin, BaseEstimator):
         ----------
         X : list, object array or other sequence
             Initialised or fitted skorch nets, modules or recurrent layers, or paths of saved ones
-            (``.safetensors``, or a ``.pt`` state dict, with ``module``; pickles with
-            ``trusted``); with ``"change"`` pairs ``(network, reference)`` of them, also as an
+            (with ``module`` weights as ``.safetensors``, or as ``.pt``, ``.pth``, ``.ckpt`` or
+            ``.bin`` with a state dict, alone or among what else a training loop saves; pickles
+            with ``trusted``); with ``"change"`` pairs ``(network, reference)`` of them, also as an
             object array of shape (n_networks, 2). Of any other sequence than a list or an array
             one entry at a time is asked for, so that more networks than fit in memory pass.
         y : ignored
@@ -195,6 +198,7 @@ class LyapunovSpectrumTransformer(Persistent, TransformerMixin, BaseEstimator):
         check_features(self.features)
         self._options()
         check_sequences(self.sequences)
+        check_module(self.module)
         networks = Networks(X, paired=self._paired, name="X")
         self.n_points_ = self.n_points
         # What is on disk is opened once, in transform, unless something is to be learned from it.

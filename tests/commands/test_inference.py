@@ -9,8 +9,9 @@ from torch import nn
 
 from lyapsk import lyapunov_spectrum
 from lyapsk import nn as lnn
-from lyapsk.commands._inference import in_words, infer_layer, weights_by_name
+from lyapsk.commands._inference import in_words, infer_layer
 from lyapsk.exceptions import LyapskWarning, RecurrentLayerError
+from lyapsk.nets._weights import weights_by_name
 
 X = torch.randn(2, 8, 3, generator=torch.Generator().manual_seed(0))
 KINDS = {"RNN": nn.RNN, "GRU": nn.GRU, "LSTM": nn.LSTM}

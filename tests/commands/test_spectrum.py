@@ -175,6 +175,7 @@ def nothing():
     return 3
 
 number = 3
+itself = Reader()
 """
 
 
@@ -204,6 +205,19 @@ def test_modules_are_run_whole(run, project, name):
     assert "LSTM, 1 layer of 4 units, 4 inputs, in " in err
 
 
+@pytest.mark.parametrize("suffix", [".pt", ".ckpt", ".bin"])
+def test_modules_among_what_training_loops_save(run, project, suffix):
+    torch.save({"model": project.state_dict(), "epoch": 3}, f"net{suffix}")
+    files = f"net{suffix}", "--data", "tokens.npy", "--format=json"
+    code, out, err = run("spectrum", *files, "--module", "nets_of_mine:Net")
+    assert code == 0, err
+    expected = lyapunov_spectrum(project, tokens(), random_state=0)
+    np.testing.assert_array_equal(json.loads(out)["exponents"], expected.exponents)
+    np.save("features.npy", np.ones((2, 5, 4)))
+    _, _, err = run("spectrum", f"net{suffix}", "--data", "features.npy")
+    assert "(model.recurrent, inferred from the weights)" in err
+
+
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
@@ -212,7 +226,8 @@ def test_modules_are_run_whole(run, project, name):
         ("nets_of_yours:make", "importing nets_of_yours failed with ModuleNotFoundError"),
         ("nets_of_mine:fail", "RuntimeError: no such size"),
         ("nets_of_mine:nothing", "module: gave 3"),
-        ("torch.nn:Identity", "Unexpected key"),
+        ("nets_of_mine:itself", "module: got a Reader itself"),
+        ("torch.nn:Identity", "of the Identity that module gave: 7 unexpected ("),
     ],
 )
 def test_modules_that_cannot_be_made(run, project, reference, message):

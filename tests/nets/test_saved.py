@@ -2,7 +2,10 @@
 
 import gc
 import pickle
+import subprocess
+import sys
 import weakref
+from functools import partial
 
 import joblib
 import numpy as np
@@ -62,6 +65,133 @@ def test_the_module_is_told_the_path(tmp_path):
     told = []
     LyapunovSpectrumTransformer(X, module=lambda m: told.append(m) or made(m)).fit_transform([path])
     assert told == [{"hidden_size": "3", "path": str(path)}]
+
+
+class ThreeUnits(SequenceNetwork):
+    def __init__(self, kind="GRU", hidden_size=3):
+        super().__init__(kind, hidden_size)
+
+
+MAKERS = {
+    "class": ThreeUnits,
+    "function of nothing": lambda: SequenceNetwork("GRU", 3),
+    "function of one argument": made,
+    "metadata by name": lambda metadata=None: made(metadata),
+    "bound": partial(SequenceNetwork, "GRU", hidden_size=3),
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_classes_and_functions_make_modules(tmp_path, name):
+    (path, *_) = files(tmp_path)
+    transformer = LyapunovSpectrumTransformer(X, module=MAKERS[name])
+    np.testing.assert_array_equal(transformer.fit_transform([path])[0], EXPECTED[0])
+
+
+class Sized(nn.Module):
+    def __init__(self, hidden_size):
+        super().__init__()
+        self.recurrent = nn.GRU(1, hidden_size)
+
+
+def test_what_fails_to_make_a_module_is_blamed_for_it(tmp_path):
+    def lost(metadata):
+        raise OSError("no such size")
+
+    refused = {
+        Sized: r"module: Sized failed with .*It was called with the metadata",
+        (lambda a, b: None): r"module: <lambda> failed with TypeError: .*called with nothing for",
+        lost: r"module: lost failed with OSError: no such size",
+    }
+    for maker, message in refused.items():
+        with pytest.raises(InvalidInputError, match=message) as raised:
+            LyapunovSpectrumTransformer(X, module=maker).fit_transform(files(tmp_path))
+        assert "cannot be read" not in str(raised.value)
+
+
+def test_a_module_itself_makes_none(tmp_path):
+    transformer = LyapunovSpectrumTransformer(X, module=ThreeUnits(), error_score=0.0)
+    with pytest.raises(InvalidInputError, match=r"module: got a Three.*pass the class"):
+        transformer.fit(files(tmp_path))
+
+
+SAVED_BY_LOOPS = {
+    "among other things": lambda state: {"epoch": 3, "model": state, "best": {"loss": 0.1}},
+    "of a wrapper": lambda state: {f"module._orig_mod.{k}": w for k, w in state.items()},
+    "of a trainer": lambda state: {"state_dict": {f"net.{k}": w for k, w in state.items()}},
+}
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".ckpt", ".bin"])
+@pytest.mark.parametrize("name", SAVED_BY_LOOPS)
+def test_what_training_loops_save(tmp_path, name, suffix):
+    path, network = tmp_path / f"checkpoint{suffix}", networks()[0]
+    optimizer = torch.optim.Adam(network.parameters())
+    sum(weight.sum() for weight in network.parameters()).backward()
+    optimizer.param_groups[0]["lr"] = 0.0
+    optimizer.step()
+    saved = SAVED_BY_LOOPS[name](network.state_dict()) | {"optimizer": optimizer.state_dict()}
+    torch.save(saved, path)
+    transformer = LyapunovSpectrumTransformer(X, module=ThreeUnits)
+    np.testing.assert_array_equal(transformer.fit_transform([path])[0], EXPECTED[0])
+
+
+def test_trusted_checkpoints_may_hold_other_objects(tmp_path):
+    torch.save({"state_dict": networks()[0].state_dict(), "at": tmp_path}, tmp_path / "net.ckpt")
+    given = LyapunovSpectrumTransformer(X, module=ThreeUnits, trusted=True)
+    row = given.fit_transform([tmp_path / "net.ckpt"])[0]
+    np.testing.assert_array_equal(row, EXPECTED[0])
+    with pytest.raises(InvalidInputError, match="cannot be read"):
+        given.set_params(trusted=False).transform([tmp_path / "net.ckpt"])
+
+
+def test_weights_that_do_not_fit_are_told_in_few_words(tmp_path):
+    path, state = tmp_path / "weights.pt", networks()[0].state_dict()
+    readout = {name for name in state if name.startswith("readout")}
+    told = {
+        "2 missing ('readout.weight', 'readout.bias')": {
+            k: w for k, w in state.items() if k not in readout
+        },
+        "gave: 1 missing ('readout.bias')": {
+            "model": {k: w for k, w in state.items() if k != "readout.bias"},
+            "optimizer": {str(i): torch.ones(1) for i in range(9)},
+        },
+        "5 unexpected ('0', '1', '2', ...)": state | {str(i): torch.ones(1) for i in range(5)},
+        "5 of another shape (recurrent.weight_ih_l0 (15, 1) for (9, 1), ": (
+            networks()[1].state_dict()
+        ),
+        "more than once, each name behind one of 'a.', 'b.'": {"a": state, "b": state},
+        "holds Tensor, no state dict": torch.zeros(3),
+    }
+    for message, saved in told.items():
+        torch.save(saved, path)
+        with pytest.raises(InvalidInputError, match="module") as raised:
+            LyapunovSpectrumTransformer(X, module=ThreeUnits).fit_transform([path])
+        assert message in str(raised.value)
+        assert len(str(raised.value)) < 500  # torch lists all names
+
+
+@pytest.mark.parametrize("suffix", [".pkl", ".joblib", ".pt"])
+def test_pickles_of_scripts(tmp_path, suffix):
+    path = tmp_path / f"network{suffix}"
+    script = f"""
+import joblib, pickle, torch
+from lyapsk.tasks import SequenceNetwork
+class Mine(SequenceNetwork):
+    pass
+network, path = Mine("GRU", hidden_size=3), {str(path)!r}
+match {suffix!r}:
+    case ".pkl":
+        pickle.dump(network, open(path, "wb"))
+    case ".joblib":
+        joblib.dump(network, path)
+    case ".pt":
+        torch.save(network, path)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+    with pytest.raises(InvalidInputError, match=r"class was defined in a script.*module") as raised:
+        LyapunovSpectrumTransformer(X, trusted=True).fit_transform([path])
+    assert "Save it again" not in str(raised.value)
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".pth"])
@@ -126,7 +256,7 @@ class Hostile:
         return open, (str(self.marker), "w")
 
 
-@pytest.mark.parametrize("suffix", [*SAVE, ".pth", ".safetensors", ".txt"])
+@pytest.mark.parametrize("suffix", [*SAVE, ".pth", ".ckpt", ".bin", ".safetensors", ".txt"])
 def test_hostile_files_execute_nothing(tmp_path, suffix):
     path, marker = tmp_path / f"network{suffix}", tmp_path / "marker"
     for save in (SAVE[".pkl"], SAVE[".pt"], SAVE[".joblib"]):
@@ -163,10 +293,10 @@ BAD = {
     "empty": (damage("empty"), "damaged"),
     "cut": (damage("cut"), "damaged"),
     "no weights": (damage("no weights"), "damaged"),
-    "another size": (of_another_size, "cannot be read as a network: RuntimeError"),
+    "another size": (of_another_size, "are not those of the SequenceNetwork that module gave"),
     "no metadata": (
         lambda path: save_file(networks()[0].state_dict(), path),
-        "cannot be read as a network: KeyError: 'hidden_size'",
+        "module: made failed with KeyError: 'hidden_size'",
     ),
     "not finite": (with_nan, "not finite"),
 }
