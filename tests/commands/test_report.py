@@ -56,6 +56,16 @@ def test_epoch_and_quiet_and_out(run, population, here):
     assert "Spectra after 1 epoch" in (here / "new" / "own" / "report.html").read_text()
 
 
+def test_the_seed_draws_the_folds(run, population, here):
+    for seed in (0, 1, 0):
+        run("report", population, "--seed", seed, "--out", f"own-{seed}", "--jobs", 1, "--quiet")
+        scores = here / f"own-{seed}" / "scores.csv"
+        scores.rename(here / f"{len(list(here.glob('*.csv')))}.csv")
+    first, other, again = (pd.read_csv(here / f"{i}.csv") for i in range(3))
+    pd.testing.assert_frame_equal(first, again)
+    assert (first.r2 != other.r2).all()
+
+
 def test_several_tasks_and_what_is_left_out(run, population, here):
     task = four_sines(n_train=64, n_valid=16)
     directory = here / "population"

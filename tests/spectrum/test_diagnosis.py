@@ -114,6 +114,14 @@ def test_numbers():
     assert numbers["share_lost"] == 0.25
     assert numbers["n_exponents"] == numbers["state_size"] == 4
     assert numbers["layers"] is None
+    assert numbers["share_settled"] == 1
+    assert diagnose(spectrum(0.1, 0.02, others=(-1, -2, -3))).numbers["share_settled"] == 0.75
+
+
+def test_layers_are_told_from_the_first_to_the_last():
+    layers = np.array(["l10", "l2", "l2_reverse", "l1"])
+    found = diagnose(spectrum(-0.1, others=(-0.2, -0.3, -0.4), layers=layers))
+    assert list(found.numbers["layers"]) == ["l1", "l2", "l10", "l2_reverse"]
 
 
 def test_how_many_more_steps_would_settle_it():
