@@ -5,7 +5,7 @@ import inspect
 import torch
 from torch import nn
 
-from ..exceptions import InvalidTypeError
+from ..exceptions import InvalidTypeError, RecurrentLayerError
 from ._holders import tensors_of
 from ._own import LayerDynamics, OwnKind
 from ._stack import Stack
@@ -124,12 +124,12 @@ def cells_of(layer, *, dtype, device):
 
 def dynamics_of(layer, *, dtype, device):
     """Joint dynamics of all layers of a recurrent layer of one direction; see ``cells_of``."""
-    return _stack(cells_of(layer, dtype=dtype, device=device))
+    return _stack(layer, cells_of(layer, dtype=dtype, device=device))
 
 
 def attached_dynamics_of(layer, *, dtype, device):
     """The same, connected by autograd to the weights themselves instead of copies."""
-    return _stack(_cells(layer, weights_of(layer), dtype, device))
+    return _stack(layer, _cells(layer, weights_of(layer), dtype, device))
 
 
 def named_gradients(layer, gradient):
@@ -195,7 +195,7 @@ def _with_leaves(layer, dtype, device):
         for name, weight in weights_of(layer).items()
     }
     with torch.enable_grad():
-        return own, _stack(_cells(layer, own, dtype, device))
+        return own, _stack(layer, _cells(layer, own, dtype, device))
 
 
 def _known_class(module):
@@ -211,7 +211,12 @@ def _cast(weight, dtype, device):
     return weight.to(device, dtype.to_complex() if weight.is_complex() else dtype)
 
 
-def _stack(layers):
+def _stack(layer, layers):
+    if any(len(directions) > 1 for directions in layers):
+        raise RecurrentLayerError(
+            f"model: its recurrent layer is {layer}. It must have one direction, because those of "
+            "a bidirectional layer share no frame."
+        )
     return Stack(tuple(cell for (cell,) in layers))
 
 

@@ -10,7 +10,7 @@ from torch.nn.utils import parametrizations
 
 from lyapsk import lyapunov_spectrum
 from lyapsk.callbacks import GradientFlossing, LyapunovMonitor
-from lyapsk.exceptions import InvalidInputError, NumericalError
+from lyapsk.exceptions import InvalidInputError, NumericalError, RecurrentLayerError
 
 X, Y = tokens(n_sequences=9), np.tile([0, 1, 2], 3)
 
@@ -91,6 +91,28 @@ def test_gradients_of_the_task_are_left_alone():
     data = net.get_dataset(X, Y)
     net.notify("on_epoch_begin", dataset_train=data, dataset_valid=data)
     assert all(torch.equal(w.grad, torch.ones_like(w)) for w in net.module_.parameters())
+
+
+@pytest.mark.parametrize("n_before", [0, 2])
+def test_layers_of_two_directions_are_refused_before_training(n_before):
+    net = NeuralNetRegressor(
+        TwoDirections, callbacks=[GradientFlossing(2, n_before=n_before)], verbose=0
+    )
+    with pytest.raises(
+        RecurrentLayerError, match=r"model: .*GRU.*must have one direction, because"
+    ):
+        net.fit(np.zeros((5, 5, 1), "float32"), np.zeros((5, 1), "float32"))
+    assert len(net.history) == 0 or "train_loss" not in net.history[-1]
+
+
+class TwoDirections(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.GRU(1, 3, batch_first=True, bidirectional=True)
+        self.readout = nn.Linear(6, 1)
+
+    def forward(self, x):
+        return self.readout(self.layer(x)[0][:, -1])
 
 
 class Dead(nn.Module):
