@@ -6,7 +6,7 @@ from torch.nn.utils.rnn import PackedSequence
 from ..exceptions import RecurrentLayerError
 from ..tangent import dynamics_of, kind_of
 from ._derivative import check_push
-from ._record import arranged, read_calls
+from ._record import ONE_STEP, arranged, read_calls
 
 N_STEPS = 4
 N_SEQUENCES = 2
@@ -59,10 +59,11 @@ def _outputs(layer, calls, sequences):
         if lengths == [(len(own), 2) for own in outputs]:
             return outputs
     raise RecurrentLayerError(
-        f"layer: the {type(layer).__name__}'s forward makes {_described(made)} of inputs of shape "
-        f"{tuple(given.shape)}. It must make outputs (n_sequences, n_steps, n_outputs) of inputs "
-        "(n_sequences, n_steps, n_inputs), alone or before the last states; an embedding before "
-        "and a readout of the last step belong in the module around it."
+        f"layer: the {type(layer).__name__}'s forward, tried on inputs of shape "
+        f"{tuple(given.shape)}, makes {_described(made)} of them. A layer's forward must make "
+        "outputs (n_sequences, n_steps, n_outputs) of inputs (n_sequences, n_steps, n_inputs), "
+        "alone or before the last states; an embedding before and a readout of the last step "
+        f"belong in the module around it. Does it loop and answer by itself? {ONE_STEP}"
     )
 
 
@@ -124,9 +125,10 @@ def _called(name, what, method, state, x):
     except Exception as error:
         raise RecurrentLayerError(
             f"{name}: {what} failed on a state of shape ({state.shape[-1]},) and an input of shape "
-            f"({x.shape[-1]},) with {type(error).__name__}: {error}. It takes one state and one "
-            "input of one sequence, without a batch, and is made of operations that torch.vmap "
-            "can map: of torch's recurrent layers it can use the cells."
+            f"({x.shape[-1]},), both of {x.dtype}, with {type(error).__name__}: {error}. It takes "
+            "one state and one input of one sequence, without a batch, and is made of operations "
+            "that torch.vmap can map: of torch's recurrent layers it can use the cells. The "
+            "layer's weights and buffers are of that type too; convert other tensors by .to(state)."
         ) from error
     if not torch.is_tensor(result):
         raise RecurrentLayerError(

@@ -7,8 +7,13 @@ from ._arrays import as_tensor
 
 
 def check_sequences(sequences):
-    """There must be sequences at all."""
-    empty = isinstance(sequences, list | tuple | dict | str) and len(sequences) == 0
+    """There must be sequences at all, and no text."""
+    if isinstance(sequences, str | bytes):
+        raise InvalidInputError(
+            f"sequences: got {type(sequences).__name__} {sequences[:40]!r}. Pass the numbers that "
+            "drive the network, as its forward takes them: text must be encoded first."
+        )
+    empty = isinstance(sequences, list | tuple | dict) and len(sequences) == 0
     if sequences is None or empty:
         raise InvalidInputError(
             f"sequences: got {sequences!r}. Pass the inputs that drive the network, at least one "

@@ -41,8 +41,8 @@ def lyapunov_spectrum(
         one state (n,) and one input (n_inputs,), for maps without inputs ``step(state)``.
     sequences : array-like or whatever the model's forward takes
         The driving sequences. For a bare layer or a step function always (n_sequences, n_steps,
-        n_inputs), or a list of (n_steps, n_inputs) of unequal lengths. Sequences that a module
-        packs, or that come in a list, are each followed over their own steps only.
+        n_inputs), or a list of (n_steps, n_inputs) of unequal lengths, or packed. Sequences that
+        are packed, or that come in a list, are each followed over their own steps only.
     layer : str, optional
         Name of the recurrent layer, where the module has several.
     initial_state : array-like of shape (n_sequences, n) or (n,), optional

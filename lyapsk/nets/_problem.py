@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence
 
 from ..exceptions import InvalidInputError
 from ..spectrum import Drive
@@ -21,7 +22,7 @@ from ._agreement import check_agreement
 from ._arrays import as_tensor
 from ._check import check_inputs, check_ranges, check_sequences, check_state, check_weights
 from ._locate import find_layer, module_of
-from ._record import record, recorded_calls, refresh_weights
+from ._record import record, recorded_calls, refresh_weights, unpacked
 from ._undisturbed import undisturbed
 
 
@@ -158,7 +159,9 @@ def _pose_map(step, sequences, options, initial_state, like):
 
 
 def bare_inputs(sequences, width=None):
-    """Sequences (n_steps, n_inputs) from one array of them or from a list of unequal lengths."""
+    """Sequences (n_steps, n_inputs) from an array of them, a list of unequal ones, or packed."""
+    if isinstance(sequences, PackedSequence):
+        sequences = unpacked(sequences)
     if isinstance(sequences, list | tuple):
         inputs = [as_tensor(x, "sequences") for x in sequences]
     else:

@@ -18,6 +18,12 @@ from ..tangent import kind_of
 from ._arrays import as_tensor
 
 WEIGHT_MAKERS = BasePruningMethod, SpectralNorm, WeightNorm
+ONE_STEP = (
+    "Move one step of the loop into a torch.nn.Module of its own, with all that happens to the "
+    "state in it, such as a mask or a norm, and register that: register_layer(MyCell, MyDynamics, "
+    "cell=True)."
+)
+"""What to do with a forward that loops over the steps by itself."""
 
 
 def record(model, module, layer, sequences, check):
@@ -100,7 +106,7 @@ def _forwards(model, module, sequences):
             yield from model.forward_iter(sequences, training=False)
         elif isinstance(sequences, Mapping):
             yield module(**sequences)
-        elif isinstance(sequences, tuple | list):
+        elif isinstance(sequences, tuple | list) and not isinstance(sequences, PackedSequence):
             yield module(*sequences)
         else:
             yield module(sequences)
@@ -141,6 +147,9 @@ def _as_input(data, module):
     """Arrays as tensors of the module's own kind; containers of arrays likewise."""
     if isinstance(data, Mapping):
         return {key: _as_input(value, module) for key, value in data.items()}
+    if isinstance(data, PackedSequence):
+        values = _as_input(data.data, module)
+        return data.to(device=values.device, dtype=values.dtype)
     if isinstance(data, tuple | list) and any(hasattr(part, "shape") for part in data):
         return type(data)(_as_input(part, module) for part in data)
     if not isinstance(data, list | np.ndarray | torch.Tensor):
@@ -214,12 +223,17 @@ def _read_layer(layer, calls):
 def arranged(layer, values):
     """List each sequence's own steps (n_steps, ...) of a layer's inputs or outputs."""
     if isinstance(values, PackedSequence):
-        padded, lengths = pad_packed_sequence(values, batch_first=True)
-        return [x[:length] for x, length in zip(padded, lengths, strict=True)]
+        return unpacked(values)
     batch_first = kind_of(layer).batch_first(layer)
     if values.ndim == 2:
         values = values.unsqueeze(1 - batch_first)
     return list(values if batch_first else values.transpose(0, 1))
+
+
+def unpacked(packed):
+    """List each sequence's own steps, in their original order."""
+    padded, lengths = pad_packed_sequence(packed, batch_first=True)
+    return [x[:length] for x, length in zip(padded, lengths, strict=True)]
 
 
 def _read_cell(cell, calls):
@@ -230,15 +244,22 @@ def _read_cell(cell, calls):
             f"layer: the module's forward never called this {type(cell).__name__}."
         )
     for step, ((_, _, output), (_, hx, _)) in enumerate(pairwise(calls), 1):
-        if hx is None or not torch.equal(kind.state_of(cell, output), kind.state_of(cell, hx)):
+        # What is not finite is refused elsewhere, by where it came from.
+        given, got = (None if h is None else kind.state_of(cell, h) for h in (output, hx))
+        if got is None or not _same(given, got):
             raise RecurrentLayerError(
                 f"layer: at step {step} this {type(cell).__name__} does not get the state that it "
-                "gave at the step before. Its exponents would not be those of the forward: write "
-                "the loop as a function step(state, x) and pass that."
+                "gave at the step before, so its exponents would not be those of the forward. "
+                f"{ONE_STEP}"
             )
     steps = torch.stack([torch.atleast_2d(inputs) for inputs, _, _ in calls], 1)
     hx = calls[0][1]
     return list(steps), None if hx is None else kind.state_of(cell, hx)
+
+
+def _same(given, got):
+    """Whether two states are equal, in what is no number as well."""
+    return torch.equal(*(state.nan_to_num(nan=torch.inf) for state in (given, got)))
 
 
 def _each(hx, change):

@@ -82,10 +82,12 @@ class StepMap(Dynamics):
             with ONE_AT_A_TIME:
                 shape = self._step(state, x).shape
         except Exception as error:
+            other = "float32" if state.dtype == torch.float64 else "float64"
             raise InvalidInputError(
                 f"model: the step function failed on a state of shape ({self.state_size},) with "
                 f"{type(error).__name__}: {error}. It must take one state (n,)"
-                f"{'' if x is None else f' and one input ({x.shape[-1]},)'}."
+                f"{'' if x is None else f' and one input ({x.shape[-1]},)'}, of {state.dtype}: "
+                f"convert tensors that it holds, or pass dtype={other!r}."
             ) from error
         if shape != state.shape:
             raise InvalidInputError(

@@ -247,6 +247,14 @@ REFUSED = {
     "nan weights": (with_nan(nn.GRU(3, 4)), {}, InvalidInputError, "weight_hh_l0.*not finite"),
     "no sequences": (GRU, {"sequences": None}, InvalidInputError, "sequences: got None"),
     "empty list": (GRU, {"sequences": []}, InvalidInputError, r"sequences: got \[\]"),
+    "text": (GRU, {"sequences": "abc"}, InvalidInputError, "sequences: got str 'abc'.*encoded"),
+    "text to a net": (make_net(), {"sequences": "abc"}, InvalidInputError, "sequences: got str"),
+    "tensors of another type in a step": (
+        lambda state, x: torch.ones(4, 4, dtype=torch.float32) @ state,
+        {"initial_state": np.ones(4)},
+        InvalidInputError,
+        "of torch.float64: convert .*dtype='float32'",
+    ),
     "zero steps": (
         GRU,
         {"sequences": SEQUENCES[:, :0]},

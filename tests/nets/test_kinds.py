@@ -7,7 +7,7 @@ from helpers import dense_jacobians, growth_of, make_layer, make_net, tokens
 from skorch import NeuralNet
 from torch import nn
 from torch.nn.utils import prune
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_sequence
 
 from lyapsk import lyapunov_spectrum
 from lyapsk.exceptions import ExhaustedMemoryError, InvalidInputError, RecurrentLayerError
@@ -47,6 +47,24 @@ def test_packed_sequences_are_followed_over_their_own_steps(kind):
     ]
     for own, row in zip(alone, spectrum.per_sequence, strict=True):
         np.testing.assert_allclose(np.sort(row), np.sort(own.exponents), atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRUCell])
+def test_packed_sequences_of_a_bare_layer(kind):
+    layer = kind(3, 4).double()
+    ragged = [x[:length] for x, length in zip(SEQUENCES, LENGTHS, strict=True)]
+    packed = pack_sequence([torch.tensor(x) for x in ragged], enforce_sorted=False)
+    expected = lyapunov_spectrum(layer, ragged).per_sequence
+    np.testing.assert_array_equal(lyapunov_spectrum(layer, packed).per_sequence, expected)
+
+
+def test_packed_sequences_that_a_module_takes():
+    module = nn.Sequential(nn.GRU(3, 4)).float()
+    packed = pack_padded_sequence(
+        torch.tensor(SEQUENCES), LENGTHS, batch_first=True, enforce_sorted=False
+    )
+    expected = lyapunov_spectrum(module[0], packed.float()).per_sequence
+    np.testing.assert_allclose(lyapunov_spectrum(module, packed).per_sequence, expected)
 
 
 def test_list_of_unequal_lengths_equals_packed():
@@ -90,8 +108,17 @@ def test_cell_equals_layer(kind, cell):
 
 
 def test_cell_that_loses_its_state_is_refused():
-    with pytest.raises(RecurrentLayerError, match="at step 5 this GRUCell"):
+    with pytest.raises(RecurrentLayerError, match=r"at step 5 this GRUCell.*own.*cell=True"):
         lyapunov_spectrum(Looping(nn.GRUCell(3, 4), reset=5), SEQUENCES)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("cell", CELLS)
+def test_inputs_that_are_not_finite_are_told_of_a_looped_cell(cell, value):
+    sequences = SEQUENCES.copy()
+    sequences[1, 3, 0] = value
+    with pytest.raises(InvalidInputError, match=f"holds {value} in sequence 1 at step 3"):
+        lyapunov_spectrum(Looping(cell(3, 4)), sequences)
 
 
 @pytest.mark.parametrize("kind", KINDS)

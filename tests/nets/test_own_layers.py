@@ -675,6 +675,10 @@ WRONG = {
     "step of many": (step(lambda *a: true_step(*a)[None]), r"step gives .*\(1, 4\)"),
     "tuple": (step(lambda y, s, x: (s, s)), r"step gives a tuple.*torch\.cat"),
     "single precision": (step(lambda *a: true_step(*a).float()), "step gives .*float32.*type"),
+    "other type": (
+        step(lambda y, s, x: torch.ones(4, 4, dtype=torch.float32) @ s),
+        r"step failed .*float64.* convert other tensors by \.to\(state\)",
+    ),
     "failing step": (step(lambda y, s, x: y.nothing), "step failed .*AttributeError.*'nothing'"),
     "branch": (step(lambda y, s, x: s if s.sum() > 0 else x), "step failed .*torch.vmap"),
     "random": (step(lambda y, s, x: nn.functional.dropout(s)), "step failed .*random"),
@@ -824,6 +828,63 @@ def test_wrong_sequences_are_told(sequences, message):
     for model in (made(Leaky), nn.Sequential(made(Leaky)), made(ScaledCell)):
         with pytest.raises(InvalidInputError, match=f"sequences: .*({message})"):
             lyapunov_spectrum(model, sequences)
+
+
+class Answering(nn.Module):
+    """Loops a cell and answers; between steps a norm and a mask change the state."""
+
+    def __init__(self, cell):
+        super().__init__()
+        self.cell, self.norm, self.readout = cell, nn.LayerNorm(4), nn.Linear(4, 2)
+
+    def forward(self, x):
+        h = x.new_zeros(len(x), 4)
+        for one in x.unbind(1):
+            h = normed(self.cell, self.norm, one, h) if self.norm else self.cell(one, h)
+        return self.readout(h)
+
+
+def normed(cell, norm, x, h):
+    return torch.where(x[..., :1] > -1, norm(cell(x, h)), h)
+
+
+class NormedCell(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell, self.norm = nn.GRUCell(3, 4), nn.LayerNorm(4)
+
+    def forward(self, x, h):
+        return normed(self.cell, self.norm, x, h)
+
+
+class NormedDynamics(LayerDynamics):
+    def start(self, layer):
+        return torch.zeros(4)
+
+    def step(self, layer, state, x):
+        return layer(x, state)
+
+
+def test_loops_that_answer_by_themselves_are_told_how_to_be_written():
+    model, remedy = made(Answering, cell=nn.GRUCell(3, 4)), "own, .*norm.*cell=True"
+    with pytest.raises(RecurrentLayerError, match=f"does not get the state .*{remedy}"):
+        lyapunov_spectrum(model, SEQUENCES)
+    register_layer(Looped := type("Looped", (Answering,), {}), NormedDynamics)
+    with pytest.raises(RecurrentLayerError, match=f"loop and answer by itself.*{remedy}"):
+        lyapunov_spectrum(made(Looped, cell=nn.GRUCell(3, 4)), SEQUENCES)
+
+
+def test_a_loop_with_mask_and_norm_is_followed_as_a_cell():
+    register_layer(NormedCell, NormedDynamics, cell=True)
+    model = made(Answering, cell=made(NormedCell))
+    model.norm = None
+    found = lyapunov_spectrum(model, SEQUENCES)
+    expected = lyapunov_spectrum(
+        lambda h, x: normed(model.cell.cell, model.cell.norm, x, h),
+        SEQUENCES,
+        initial_state=np.zeros((3, 4)),
+    )
+    np.testing.assert_allclose(found.exponents, expected.exponents, atol=1e-9)
 
 
 class Locked(Leaky):
