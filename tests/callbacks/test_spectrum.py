@@ -5,7 +5,7 @@ import pytest
 import torch
 from helpers import make_net, tokens
 from skorch import NeuralNetRegressor
-from skorch.callbacks import Checkpoint, EarlyStopping
+from skorch.callbacks import Callback, Checkpoint, EarlyStopping
 from torch import nn
 
 from lyapsk import lyapunov_spectrum
@@ -124,9 +124,29 @@ def test_advice_is_given_once(kind):
         net.fit(x, y)
     own = [w for w in caught if issubclass(w.category, LyapskWarning)]
     assert len(own) == 1
-    with pytest.raises(LyapskWarning, match=f"the network is {kind}. .*{message}"):
+    when = "after 2 epochs" if kind == "forgetting" else "after 0 epochs"
+    with pytest.raises(LyapskWarning, match=f"{when} the network is {kind}. .*{message}"):
         raise own[0].message
     assert monitor.warned_ == {kind}
+
+
+def test_a_network_that_forgets_before_training_is_not_warned_of():
+    net = NeuralNetRegressor(
+        Scaled, module__gain=0.5, module__bias=0.1, callbacks=[LyapunovMonitor()], lr=0.0
+    )
+    net.set_params(verbose=0, max_epochs=0)
+    x, y = np.full((10, 50, 1), 0.01, "float32"), np.zeros((10, 1), "float32")
+    net.fit(x, y)
+    net.set_params(callbacks=[LyapunovMonitor(), Remember()], max_epochs=2)
+    net.fit(x, y)
+
+
+class Remember(Callback):
+    """What training does to some networks."""
+
+    def on_epoch_end(self, net, **kwargs):
+        with torch.no_grad():
+            net.module_.layer.weight_hh_l0.copy_(0.99 * torch.eye(4))
 
 
 def test_a_network_that_remembers_is_not_warned_of():
