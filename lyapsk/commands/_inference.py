@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ..exceptions import LyapskWarning, RecurrentLayerError
+from ..report._words import counted
 
 LAYERS = {1: nn.RNN, 3: nn.GRU, 4: nn.LSTM}
 CELLS = {1: nn.RNNCell, 3: nn.GRUCell, 4: nn.LSTMCell}
@@ -169,16 +170,12 @@ def in_words(layer):
         kind += f" ({layer.nonlinearity})"
     parts = [kind]
     if hasattr(layer, "hidden_size"):
-        n_layers = _counted(getattr(layer, "num_layers", 1), "layer")
-        parts.append(f"{n_layers} of {_counted(layer.hidden_size, 'unit')}")
+        n_layers = counted(getattr(layer, "num_layers", 1), "layer")
+        parts.append(f"{n_layers} of {counted(layer.hidden_size, 'unit')}")
     if getattr(layer, "proj_size", 0):
         parts.append(f"projected to {layer.proj_size}")
     if getattr(layer, "bidirectional", False):
         parts.append("two directions")
     if hasattr(layer, "input_size"):
-        parts.append(_counted(layer.input_size, "input"))
+        parts.append(counted(layer.input_size, "input"))
     return ", ".join(parts)
-
-
-def _counted(number, noun):
-    return f"{number} {noun}{'' if number == 1 else 's'}"

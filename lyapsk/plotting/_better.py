@@ -9,6 +9,7 @@ from .._checks import is_count, refusal
 from ..exceptions import InvalidInputError, InvalidTypeError
 from ._matplotlib import axes_for
 from ._spectrum import SpectrumDisplay
+from ._text import with_minus
 
 _QUANTILE = re.compile(r"(.*__)?quantile_\d+")
 
@@ -196,7 +197,7 @@ class BetterSpectrumDisplay:
         ax.legend(loc="lower left", fontsize="small")
         first, last = improvement.predictions[[0, -1]]
         title = f"Predicted: from {first:.3g} to {last:.3g} ± {improvement.std[-1]:.2g}"
-        ax.set_title(title.replace("-", "\N{MINUS SIGN}"), fontsize="small")
+        ax.set_title(with_minus(title), fontsize="small")
         return self
 
     def _checked_columns(self):

@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from .._checks import refusal
 from ..exceptions import InvalidInputError, InvalidTypeError
 from ._matplotlib import axes_for, collection_style
-from ._text import in_text
+from ._text import with_minus
 from ._values import check_numbers
 
 
@@ -210,7 +210,7 @@ class PredictionDisplay:
         self.ax_.set(xlim=ends, ylim=ends, aspect="equal")
 
     def _annotate(self):
-        scores = f"R² = {in_text(self.r2_)}\nrank correlation = {in_text(self.rank_correlation_)}"
+        scores = f"R² = {_told(self.r2_)}\nrank correlation = {_told(self.rank_correlation_)}"
         self.text_ = self.ax_.annotate(
             scores,
             (0, 1),
@@ -222,6 +222,10 @@ class PredictionDisplay:
         )
         name = self.value_name or "Performance"
         self.ax_.set(xlabel=f"{name}, true", ylabel=f"{name}, predicted")
+
+
+def _told(score):
+    return "undefined" if np.isnan(score) else with_minus(f"{score:.2f}")
 
 
 def _gives_std(estimator):

@@ -7,6 +7,7 @@ from ..exceptions import InvalidInputError, InvalidTypeError
 from ._band import plot_with_band
 from ._inputs import shade
 from ._matplotlib import axes_for, line_style
+from ._text import with_minus
 
 _GROWTH_LABELS = {
     "finite_time_exponent": "Mean growth that follows\n(nats per step)",
@@ -218,4 +219,4 @@ class InputSensitivityDisplay:
                 for growth in (self.sensitivity.growth, "position")
             )
         title = f"Rank correlation with growth {score:.3f},\nwith the position alone {control:.3f}"
-        self.ax_.set_title(title.replace("-", "\N{MINUS SIGN}"), fontsize="small")
+        self.ax_.set_title(with_minus(title), fontsize="small")

@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 
 from ..plotting import LatentDisplay, PredictionDisplay, SpectrumDisplay
+from ..plotting._text import with_minus
 
 _STYLE = {
     "font.size": 11,
@@ -73,11 +74,7 @@ def _draw_spectra(ax, outcome):
     ax.set_yscale("symlog", linthresh=1, linscale=1.5)
     ax.yaxis.set_major_locator(FixedLocator(_EXPONENTS))
     ax.yaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter(FuncFormatter(_with_minus))
-
-
-def _with_minus(number, _):
-    return f"{number:g}".replace("-", "\N{MINUS SIGN}")
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda exponent, _: with_minus(f"{exponent:g}")))
 
 
 def _draw_prediction(ax, outcome, score):
