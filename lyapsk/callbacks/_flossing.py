@@ -22,9 +22,9 @@ class GradientFlossing(OfFewSequences):
 
     Before the first epoch, and again after chosen ones, a few updates of the recurrent layer's
     weights reduce the mean squared distance of the leading exponents to the target, by
-    backpropagation through the frame iteration itself [1]_. Two numbers are recorded in the
-    history, ``flossing_loss`` after the updates and ``flossing_dur``, their seconds; both are NaN
-    in epochs without updates.
+    backpropagation through the frame iteration itself [1]_. Where there are updates after epochs,
+    two numbers are recorded in the history, ``flossing_loss`` after the updates and
+    ``flossing_dur``, their seconds; both are NaN in epochs without updates.
 
     Parameters
     ----------
@@ -129,8 +129,10 @@ class GradientFlossing(OfFewSequences):
 
     def on_epoch_end(self, net, dataset_train=None, **kwargs):
         """Floss after a chosen epoch."""
+        if not self.n_during:
+            return
         start, loss, seconds = time.perf_counter(), np.nan, np.nan
-        if self.n_during and is_chosen(len(net.history), self.epochs):
+        if is_chosen(len(net.history), self.epochs):
             loss = self._floss(net, dataset_train, self.n_during)
             seconds = time.perf_counter() - start
         for name, value in zip(self.names, (loss, seconds), strict=True):

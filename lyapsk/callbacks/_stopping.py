@@ -74,7 +74,7 @@ class PredictedScoreStopping(Callback):
     >>> len(net.history)
     0
     >>> print(stopping.stopped_)  # doctest: +ELLIPSIS
-    before the first epoch: predicted final loss ..., which beats -5 with a probability of ...
+    before the first epoch: predicted final score ..., which beats -5 with a probability of ...
     """
 
     names = ("predicted_score", "predicted_std")
@@ -150,10 +150,9 @@ class PredictedScoreStopping(Callback):
         chance = float(ndtr(ahead / std)) if std > 0 else float(ahead > 0)
         if chance <= 1 - self.probability:
             when = f"after {epoch} epochs" if epoch else "before the first epoch"
-            what = "score" if self.greater_is_better else "loss"
             self._stop(
                 net,
-                f"{when}: predicted final {what} {score:.4g} ± {std:.2g}, which beats {bar:.4g} "
+                f"{when}: predicted final score {score:.4g} ± {std:.2g}, which beats {bar:.4g} "
                 f"with a probability of {chance:.2g}",
             )
 

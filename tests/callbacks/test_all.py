@@ -39,10 +39,10 @@ SETTINGS = {
 }
 
 
-def small(kind):
+def small(kind, **settings):
     """A callback for a network of five units."""
-    parameters = inspect.signature(kind).parameters
-    return kind(**{name: value for name, value in SETTINGS.items() if name in parameters})
+    parameters, settings = inspect.signature(kind).parameters, SETTINGS | settings
+    return kind(**{name: value for name, value in settings.items() if name in parameters})
 
 
 def test_training_goes_on_as_without(kind):
@@ -74,7 +74,7 @@ def test_learned_things_are_forgotten(kind):
 
 
 def test_records_plain_floats(kind):
-    net = make_net(callbacks=[small(kind)], max_epochs=2)
+    net = make_net(callbacks=[small(kind, n_during=1)], max_epochs=2)
     without = set(make_net(max_epochs=2).fit(X, Y).history[-1])
     net.fit(X, Y)
     recorded = set(net.history[-1]) - without

@@ -42,6 +42,11 @@ def test_while_training():
     assert net.history[-1, "flossing_dur"] > 0
 
 
+def test_nothing_is_recorded_where_epochs_have_no_updates():
+    net = fit(GradientFlossing(2, n_before=1))
+    assert not set(GradientFlossing.names) & set(net.history[-1])
+
+
 def test_only_the_recurrent_layer_changes():
     net = make_net(callbacks=[GradientFlossing(2, n_before=2)], lr=0.0, train_split=None)
     before = {name: w.clone() for name, w in net.module_.named_parameters()}

@@ -49,7 +49,7 @@ def test_stops_where_the_chance_falls_to_the_bound():
 def test_of_losses_the_lower_is_the_better():
     net, stopping, _ = fit(Says((0.1, 0.1), (9.0, 1.0)), bar=1.0, greater_is_better=False)
     assert len(net.history) == 1
-    assert "predicted final loss 9 ± 1" in stopping.stopped_
+    assert "predicted final score 9 ± 1" in stopping.stopped_
 
 
 def test_stops_before_the_first_epoch():
