@@ -2,6 +2,7 @@
 
 from functools import partial
 from itertools import islice
+from threading import Lock
 
 import torch
 from joblib import delayed, effective_n_jobs
@@ -75,7 +76,10 @@ def many_spectra(
     results, entries = [], zip(names, _openers(networks), strict=True)
     with _bar("taking spectra", verbose, len(networks)) as bar:
         while some := list(islice(entries, AT_A_TIME)):
-            problems = [_named(name, _attempt(posed, network), strict) for name, network in some]
+            problems = []
+            for name, network in some:
+                problems.append(_named(name, _attempt(posed, network), strict))
+                bar.update(0)
             solved = _solve_all(problems, options, n_jobs, kept, bar)
             for (name, _), problem, result in zip(some, problems, solved, strict=True):
                 results.append(problem if failed(problem) else _named(name, result, strict))
@@ -126,10 +130,12 @@ def _solve_all(problems, options, n_jobs, kept, bar):
             results[index] = kept.read(problems[index])
         missing = [index for index in missing if results[index] is None]
     bar.update(len(problems) - len(missing))
+    n_done = bar.n
     n_jobs_at_once = effective_n_jobs(n_jobs)
     members = _chunks(problems, missing, n_jobs_at_once, kept is not None)
     if n_jobs_at_once == 1:
-        calls = (delayed(solve)([problems[i] for i in batch], options) for batch in members)
+        solve_here = solve if bar.disable else partial(solve, tell=_telling(bar))
+        calls = (delayed(solve_here)([problems[i] for i in batch], options) for batch in members)
     else:
         calls = (
             delayed(solve_elsewhere)(
@@ -143,8 +149,20 @@ def _solve_all(problems, options, n_jobs, kept, bar):
             results[index] = spectrum
             if kept is not None and not failed(spectrum):
                 kept.write(problems[index], spectrum)
-        bar.update(len(batch))
+        n_done += len(batch)
+        bar.update(n_done - bar.n)
     return results
+
+
+def _telling(bar):
+    """Move a bar from any thread, never beyond its end."""
+    lock = Lock()
+
+    def tell(n_networks):
+        with lock:
+            bar.update(min(n_networks, bar.total - bar.n))
+
+    return tell
 
 
 def _chunks(problems, members, n_jobs, kept):
@@ -186,4 +204,11 @@ def _named(name, result, strict):
 
 
 def _bar(what, verbose, total):
-    return tqdm(desc=what, unit="network", delay=2, disable=not verbose, total=total)
+    return tqdm(
+        desc=what,
+        delay=2,
+        miniters=0,
+        disable=not verbose,
+        total=total,
+        bar_format="{l_bar}{bar}| {n:.0f}/{total} networks [{elapsed}<{remaining}]",
+    )

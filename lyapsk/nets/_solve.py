@@ -19,13 +19,15 @@ from ._units import units_of
 BATCH_MEANS = 16
 
 
-def solve(problems, options):
+def solve(problems, options, tell=None):
     """Spectra of many networks.
 
     Parameters
     ----------
     problems : list of Problem
     options : Options
+    tell : callable, optional
+        Told now and then, from any thread, how many more networks are done, in fractions.
 
     Returns
     -------
@@ -36,7 +38,7 @@ def solve(problems, options):
     pieces, errors = [[] for _ in problems], [None for _ in problems]
 
     def follow(unit):
-        return _follow_within_memory(unit, problems, options)
+        return _follow_within_memory(unit, problems, options, tell)
 
     units = units_of(problems, options)
     on_cpu = options.device.type == "cpu"
@@ -64,10 +66,10 @@ def solve_elsewhere(problems, options):
         return solve(map_tensors(lambda tensor: tensor.to(options.device), problems), options)
 
 
-def _follow_within_memory(unit, problems, options):
+def _follow_within_memory(unit, problems, options, tell):
     """Growth of a unit, halved as often as the memory of its device asks for, or an error."""
     try:
-        return [(unit, _follow(unit, problems, options))]
+        return [(unit, _follow(unit, problems, options, tell))]
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if type(error) is RuntimeError and "allocate memory" not in str(error):
             raise
@@ -83,10 +85,12 @@ def _follow_within_memory(unit, problems, options):
                     ),
                 )
             ]
-    return [done for half in halves for done in _follow_within_memory(half, problems, options)]
+    return [
+        done for half in halves for done in _follow_within_memory(half, problems, options, tell)
+    ]
 
 
-def _follow(unit, problems, options):
+def _follow(unit, problems, options, tell):
     n = unit.dynamics.state_size
     k = min(options.n_exponents or n, n)
     method = options.method_for(k, n, is_diagonal=unit.dynamics.is_diagonal)
@@ -105,7 +109,18 @@ def _follow(unit, problems, options):
         n_blocks=_n_blocks(n_sequences, unit.drive.n_steps - options.warmup, options),
         keep=options.keep,
         enough=_settled(options.tol),
+        tell=tell and _in_networks(tell, unit, problems),
     )
+
+
+def _in_networks(tell, unit, problems):
+    """From steps of a unit to the fraction that they are of its networks' work."""
+    totals = [
+        sum(part.drive.n_steps * len(part.members) for part in problems[index].parts)
+        for index, _ in unit.sources
+    ]
+    by_step = sum(unit.n_sequences / total for total in totals)
+    return lambda n_steps: tell(n_steps * by_step)
 
 
 def _n_blocks(n_sequences, n_steps, options):

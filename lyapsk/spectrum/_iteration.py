@@ -12,7 +12,16 @@ _STEPPERS = {"qr": Orthonormalization, "lu": Elimination, "diagonal": Diagonal}
 
 
 def follow_frame(
-    dynamics, drive, position, *, method="qr", warmup=0, n_blocks=1, keep=(), enough=None
+    dynamics,
+    drive,
+    position,
+    *,
+    method="qr",
+    warmup=0,
+    n_blocks=1,
+    keep=(),
+    enough=None,
+    tell=None,
 ):
     """Push a frame along a drive and gather its growth.
 
@@ -34,12 +43,15 @@ def follow_frame(
     enough : callable, optional
         Told the list of block means so far, each (n_networks, n_sequences, k), after every block;
         where it returns True, the rest is left out.
+    tell : callable, optional
+        Told a number of steps, after every few that were taken.
 
     Returns
     -------
     Growth
     """
     stepper = _STEPPERS[method](dynamics, drive, position)
+    stepper.tell = tell
     stepper.advance(warmup)
     stepper.keep = keep
     n_steps = drive.n_steps - warmup

@@ -34,7 +34,11 @@ class Stepper(ABC):
         Steps taken.
     failed_step : Tensor of shape (n_networks, n_sequences)
         See ``Growth``.
+    tell : callable or None
+        Told the number of steps after every chunk.
     """
+
+    tell = None
 
     def __init__(self, dynamics, drive, position):
         self.dynamics, self.drive = dynamics, drive
@@ -54,6 +58,8 @@ class Stepper(ABC):
             self._note_failed(~states.isfinite().all(-1), self.step)
             self.state = states[-1]
             self.step += n_steps
+            if self.tell is not None:
+                self.tell(n_steps)
         return total
 
     @abstractmethod

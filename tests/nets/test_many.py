@@ -1,0 +1,57 @@
+"""Progress over many networks."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from helpers import make_net, tokens
+from torch import nn
+from tqdm import tqdm
+
+from lyapsk import LyapunovSpectrumTransformer
+from lyapsk.nets import Options, _many, pose, solve
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """Bars that do not wait before they are shown."""
+    waiting = {"delay": 0, "mininterval": 0}
+    monkeypatch.setattr(_many, "tqdm", lambda **options: tqdm(**options | waiting))
+
+
+def shown(verbose, capsys):
+    nets = [make_net(nn.LSTM, seed=seed) for seed in range(3)]
+    X = np.tile(tokens(), 40)
+    rows = LyapunovSpectrumTransformer(X, verbose=verbose).fit_transform(nets)
+    return rows, list(map(int, re.findall(r"(\d+)%", capsys.readouterr().err)))
+
+
+def test_progress_moves_within_a_batch_and_changes_no_number(at_once, capsys):
+    expected, percentages = shown(0, capsys)
+    assert percentages == []
+    rows, percentages = shown(1, capsys)
+    np.testing.assert_array_equal(rows, expected)
+    assert percentages == sorted(percentages)
+    assert (percentages[0], percentages[-1]) == (0, 100)
+    assert len(set(percentages)) > 5
+
+
+@pytest.mark.parametrize("method", ["qr", "lu"])
+@pytest.mark.parametrize("coupling", ["full", "layers"])
+def test_what_is_told_amounts_to_all_networks(method, coupling):
+    options = Options.checked(method=method, coupling=coupling, warmup=5, batch_size=2)
+    torch.manual_seed(0)
+    layers = [nn.GRU(2, 3, 2), nn.GRU(2, 3, 2), nn.LSTM(2, 3)]
+    sequences = [torch.randn(n_steps, 2) for n_steps in (30, 30, 200)]
+    told = []
+    solve([pose(layer, sequences, options) for layer in layers], options, told.append)
+    assert sum(told) == pytest.approx(3)
+    assert min(told) > 0
+
+
+def test_progress_never_passes_the_end():
+    with _many._bar("taking", 1, 2) as bar:
+        for n_networks in (1.5, 3):
+            _many._telling(bar)(n_networks)
+        assert bar.n == 2
