@@ -84,6 +84,14 @@ def test_losses_that_are_not_positive_are_predicted_as_they_are(training):
     assert outcome.target_name == "loss"
 
 
+def test_networks_without_an_early_loss_are_not_predicted(quick, digits):
+    training = Training.of_population(quick(digits.task, 12), 0, 2)
+    losses = training.losses.copy()
+    losses[[1, 2], 0] = np.nan, np.inf
+    outcome = study(replace(training, losses=losses), verbose=0)
+    assert outcome.used.tolist() == [0, *range(3, 12)]
+
+
 def test_early_losses_that_are_not_positive_keep_the_scale_too(training):
     losses = training.losses.copy()
     losses[2, 0] = -1.0
