@@ -100,7 +100,8 @@ def add_data(parser, *, required, default=None):
         metavar="FILE",
         help="a file .npy, .npz or .safetensors with an array (n_sequences, n_steps, n_inputs), "
         "or .csv or .txt with the steps of one sequence as rows; with --module an array as the "
-        f"module takes it{'' if default is None else f' (default: {default})'}",
+        "module takes it, of .csv and .txt (1, n_steps, n_inputs)"
+        f"{'' if default is None else f' (default: {default})'}",
     )
     group.add_argument("--key", metavar="NAME", help="the array, where FILE holds several")
     return group

@@ -33,8 +33,7 @@ def read_data(path, key=None):
         raise InvalidInputError(
             f"{path}: the name of a data file must end in one of {', '.join(_READERS)}."
         )
-    if not path.is_file():
-        raise InvalidInputError(f"{path}: there is no such file.")
+    check_file(path)
     if key is not None and path.suffix not in _SEVERAL:
         raise InvalidInputError(f"--key {key}: {path} holds a single array. Leave it out.")
     try:
@@ -49,6 +48,16 @@ def read_data(path, key=None):
     if not is_real:
         raise InvalidInputError(f"{path} holds an array of {data.dtype}. It must be real numbers.")
     return data
+
+
+def check_file(path):
+    """Refuse what is not there, and what is no file."""
+    if path.is_dir():
+        raise InvalidInputError(f"{path} is a directory. Give a file.")
+    if not path.exists():
+        raise InvalidInputError(f"{path}: there is no such file.")
+    if not path.is_file():
+        raise InvalidInputError(f"{path} is no regular file. Give one that can be read twice.")
 
 
 def check_width(sequences, layer, path):
@@ -128,11 +137,11 @@ def _are_numbers(cells):
         return False
 
 
+TEXTS = (".csv", ".txt")
 _READERS = {
     ".npy": _npy,
     ".npz": _npz,
     ".safetensors": _safetensors,
-    ".csv": _text,
-    ".txt": _text,
+    **dict.fromkeys(TEXTS, _text),
 }
 _SEVERAL = (".npz", ".safetensors")

@@ -14,6 +14,7 @@ from ..nets import find_layer, module_of
 from ..nets._saved import PICKLES, WEIGHTS, opened, read_weights
 from ..nets._weights import weights_by_name
 from ..tangent import is_recurrent
+from ._data import check_file
 from ._inference import in_words, infer_layer
 
 
@@ -66,8 +67,7 @@ def read_network(options):
 
 def _check(path, options):
     """Refuse what needs no look into the file."""
-    if not path.is_file():
-        raise InvalidInputError(f"{path}: there is no such file.")
+    check_file(path)
     if path.suffix not in {*WEIGHTS, *PICKLES}:
         raise InvalidInputError(
             f"{path}: the name of a checkpoint must end in one of "

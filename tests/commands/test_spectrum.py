@@ -164,6 +164,15 @@ def make_of(metadata):
 def make_optionally(metadata=None):
     return make_of(metadata)
 
+class Regressor(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.recurrent = nn.GRU(2, 5, batch_first=True)
+        self.readout = nn.Linear(5, 1)
+
+    def forward(self, x):
+        return self.readout(self.recurrent(x)[0][:, -1])
+
 class Net(Reader):
     def __init__(self, kind=nn.LSTM, n_units=4):
         super().__init__(kind, n_units)
@@ -216,6 +225,22 @@ def test_modules_among_what_training_loops_save(run, project, suffix):
     np.save("features.npy", np.ones((2, 5, 4)))
     _, _, err = run("spectrum", f"net{suffix}", "--data", "features.npy")
     assert "(model.recurrent, inferred from the weights)" in err
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".txt"])
+def test_modules_take_text_as_a_batch_of_one(run, project, suffix):
+    net = nn.ModuleDict({"recurrent": nn.GRU(2, 5), "readout": nn.Linear(5, 1)})
+    torch.save(net.state_dict(), "regressor.pt")
+    np.savetxt(f"x{suffix}", X[0], delimiter=",")
+    arguments = "spectrum", "regressor.pt", "--module", "nets_of_mine:Regressor", "--format=json"
+    code, out, err = run(*arguments, "--data", f"x{suffix}")
+    assert code == 0, err
+    expected = lyapunov_spectrum(net["recurrent"], X[:1], random_state=0).exponents
+    np.testing.assert_allclose(json.loads(out)["exponents"], expected, atol=1e-9)
+    np.save("x.npy", X[0])
+    code, _, err = run(*arguments, "--data", "x.npy", "--quiet")
+    assert code == 1
+    assert "x.npy, read as an array of shape (20, 2): the module's own forward failed" in err
 
 
 @pytest.mark.parametrize(
@@ -326,6 +351,8 @@ def refusals(directory, layer):
     ring["ring"] = ring
     torch.save(ring, directory / "ring.pt")
     (directory / "empty.pt").write_bytes(b"")
+    (directory / "d.npy").mkdir()
+    os.mkfifo(directory / "pipe.pt")
     (directory / "net.onnx").write_bytes(b"")
     (directory / "net.pkl").write_bytes(b"")
     bad = dict(layer.state_dict())
@@ -334,7 +361,9 @@ def refusals(directory, layer):
     return [
         ("gone.pt x.npy", "gone.pt: there is no such file"),
         ("net.pt gone.npy", "gone.npy: there is no such file"),
-        (". x.npy", "there is no such file"),
+        (". x.npy", ". is a directory. Give a file."),
+        ("net.pt d.npy", "d.npy is a directory. Give a file."),
+        ("pipe.pt x.npy", "pipe.pt is no regular file"),
         ("net.onnx x.npy", "must end in one of .safetensors, .pt"),
         ("net.pkl x.npy --module a:b", "--module: net.pkl is a pickle of a whole network"),
         ("tensor.pt x.npy", "tensor.pt: these weights hold no recurrent layer"),
