@@ -8,6 +8,7 @@ from skorch.callbacks import Callback
 
 from .._checks import refusal
 from ..exceptions import InvalidInputError, LyapskError
+from ..tangent import message_of
 from ._epochs import DOUBLING, check_epochs, is_chosen, outside_of_epoch
 
 
@@ -120,8 +121,8 @@ class PredictedScoreStopping(Callback):
             except Exception as error:
                 raise InvalidInputError(
                     f"predictor: predict([net], return_std=True) failed on this net with "
-                    f"{type(error).__name__}: {error}. It must be fitted to networks like this "
-                    "one, by the same features, and tell its standard deviation."
+                    f"{type(error).__name__}: {message_of(error)}. It must be fitted to networks "
+                    "like this one, by the same features, and tell its standard deviation."
                 ) from error
             self._stop_if_hopeless(net, *self.before_, 0)
 
@@ -132,7 +133,10 @@ class PredictedScoreStopping(Callback):
         try:
             predicted = self._predicted(net) if chosen else predicted
         except LyapskError as error:
-            self._stop(net, f"after {epoch} epochs: the network cannot be read any more: {error}")
+            self._stop(
+                net,
+                f"after {epoch} epochs: the network cannot be read any more: {message_of(error)}",
+            )
         for name, value in zip(self.names, predicted, strict=True):
             net.history.record(name, value)
         if chosen:

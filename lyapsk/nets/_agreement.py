@@ -4,7 +4,7 @@ import torch
 from torch.nn.utils.rnn import PackedSequence
 
 from ..exceptions import RecurrentLayerError
-from ..tangent import dynamics_of, kind_of
+from ..tangent import dynamics_of, kind_of, message_of
 from ._derivative import check_push
 from ._record import ONE_STEP, arranged, read_calls
 
@@ -125,10 +125,11 @@ def _called(name, what, method, state, x):
     except Exception as error:
         raise RecurrentLayerError(
             f"{name}: {what} failed on a state of shape ({state.shape[-1]},) and an input of shape "
-            f"({x.shape[-1]},), both of {x.dtype}, with {type(error).__name__}: {error}. It takes "
-            "one state and one input of one sequence, without a batch, and is made of operations "
-            "that torch.vmap can map: of torch's recurrent layers it can use the cells. The "
-            "layer's weights and buffers are of that type too; convert other tensors by .to(state)."
+            f"({x.shape[-1]},), both of {x.dtype}, with {type(error).__name__}: "
+            f"{message_of(error)}. It takes one state and one input of one sequence, without a "
+            "batch, and is made of operations that torch.vmap can map: of torch's recurrent layers "
+            "it can use the cells. The layer's weights and buffers are of that type too; convert "
+            "other tensors by .to(state)."
         ) from error
     if not torch.is_tensor(result):
         raise RecurrentLayerError(

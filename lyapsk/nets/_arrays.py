@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from ..exceptions import InvalidInputError
+from ..tangent import message_of
 
 
 def as_tensor(data, name):
@@ -26,8 +27,8 @@ def as_tensor(data, name):
         array = np.asarray(data)
     except (ValueError, TypeError, RuntimeError) as error:
         raise InvalidInputError(
-            f"{name}: got {_described(data)}, which is no array: {error}. Pass an array of real "
-            "numbers."
+            f"{name}: got {_described(data)}, which is no array: {message_of(error)}. Pass an "
+            "array of real numbers."
         ) from error
     if array.dtype.kind not in "biuf":
         raise InvalidInputError(

@@ -3,7 +3,7 @@
 import torch
 
 from ..exceptions import RecurrentLayerError
-from ..tangent import LayerDynamics, dynamics_of, kind_of
+from ..tangent import LayerDynamics, dynamics_of, kind_of, message_of
 
 N_POINTS = 8
 NEARLY_ALL = 0.75
@@ -100,7 +100,8 @@ def _pushed(own, dynamics, states, x, tangents):
             "forward derivative, or define push(layer, state, x, tangent)."
         )
         raise RecurrentLayerError(
-            f"{type(own).__name__}: push failed with {type(error).__name__}: {error}. {remedy}"
+            f"{type(own).__name__}: push failed with {type(error).__name__}: {message_of(error)}. "
+            f"{remedy}"
         ) from error
     return pushed[0]
 

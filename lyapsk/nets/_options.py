@@ -9,6 +9,7 @@ import torch
 from .._checks import check_choice, check_count, refusal
 from .._random_state import random_numbers
 from ..exceptions import InvalidInputError
+from ..tangent import message_of
 
 METHODS = ("auto", "lu", "qr")
 COUPLINGS = ("auto", "full", "layers")
@@ -138,8 +139,8 @@ def _usable_device(device):
         return tried.device
     except (RuntimeError, AssertionError, TypeError) as error:
         raise InvalidInputError(
-            f"device: got {device!r}, which cannot be used here: {error}. It must be None, 'cpu', "
-            "or a device that torch finds on this machine."
+            f"device: got {device!r}, which cannot be used here: {message_of(error)}. It must "
+            "be None, 'cpu', or a device that torch finds on this machine."
         ) from error
 
 

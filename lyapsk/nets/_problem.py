@@ -16,6 +16,7 @@ from ..tangent import (
     is_recurrent,
     kind_of,
     layerwise,
+    message_of,
     n_required,
 )
 from ._agreement import check_agreement
@@ -127,8 +128,8 @@ def _check_bare(layer, inputs):
         except Exception as error:
             raise InvalidInputError(
                 f"sequences: the {type(layer).__name__}'s own forward failed on inputs of shape "
-                f"{tuple(x.shape)} with {type(error).__name__}: {error}. They must be what it "
-                "takes; where it needs more than inputs, pass the module that calls it."
+                f"{tuple(x.shape)} with {type(error).__name__}: {message_of(error)}. They must be "
+                "what it takes; where it needs more than inputs, pass the module that calls it."
             ) from error
     check_agreement(layer, calls)
 

@@ -14,7 +14,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from ..exceptions import InvalidInputError, LyapskError, RecurrentLayerError
-from ..tangent import kind_of
+from ..tangent import kind_of, message_of
 from ._arrays import as_tensor
 
 WEIGHT_MAKERS = BasePruningMethod, SpectralNorm, WeightNorm
@@ -115,7 +115,7 @@ def _forwards(model, module, sequences):
     except Exception as error:
         raise InvalidInputError(
             f"sequences: the module's own forward failed on them with {type(error).__name__}: "
-            f"{error}. They must be what {type(module).__name__}.forward takes."
+            f"{message_of(error)}. They must be what {type(module).__name__}.forward takes."
         ) from error
 
 

@@ -20,6 +20,7 @@ from ._layers import (
 )
 from ._layerwise import layerwise
 from ._map import StepMap, n_required
+from ._message import message_of
 from ._nonlinearities import NONLINEARITIES
 from ._own import LayerDynamics
 from ._stack import Stack
@@ -46,6 +47,7 @@ __all__ = [
     "kind_of",
     "layerwise",
     "map_tensors",
+    "message_of",
     "n_required",
     "named_gradients",
     "register_kind",

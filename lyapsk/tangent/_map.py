@@ -9,6 +9,7 @@ from torch.func import jvp, vmap
 from ..exceptions import InvalidInputError
 from ._dynamics import Dynamics
 from ._mappable import MappableCells
+from ._message import message_of
 
 # torch.func counts its levels for the whole process: threads disturb each other.
 ONE_AT_A_TIME = Lock()
@@ -85,7 +86,7 @@ class StepMap(Dynamics):
             other = "float32" if state.dtype == torch.float64 else "float64"
             raise InvalidInputError(
                 f"model: the step function failed on a state of shape ({self.state_size},) with "
-                f"{type(error).__name__}: {error}. It must take one state (n,)"
+                f"{type(error).__name__}: {message_of(error)}. It must take one state (n,)"
                 f"{'' if x is None else f' and one input ({x.shape[-1]},)'}, of {state.dtype}: "
                 f"convert tensors that it holds, or pass dtype={other!r}."
             ) from error

@@ -21,6 +21,7 @@ from ._cell import Cell
 from ._kind import Kind, state_from_torch
 from ._map import ONE_AT_A_TIME
 from ._mappable import MappableCells
+from ._message import message_of
 
 LARGEST_ENTRIES = 2**20
 """Of the Jacobians that are held at once."""
@@ -323,7 +324,8 @@ class OwnKind(Kind):
         except Exception as error:
             raise RecurrentLayerError(
                 f"{name}: start failed on a {type(layer).__name__} with {type(error).__name__}: "
-                f"{error}. It must give the state (n,) where the layer's forward starts."
+                f"{message_of(error)}. It must give the state (n,) where the layer's forward "
+                "starts."
             ) from error
         if not torch.is_tensor(state) or state.ndim != 1 or not len(state) or state.is_complex():
             raise RecurrentLayerError(
@@ -345,7 +347,7 @@ class OwnKind(Kind):
         try:
             state = self.dynamics.state_of(layer, hx)
         except Exception as error:
-            failure = f"failed with {type(error).__name__}: {error}"
+            failure = f"failed with {type(error).__name__}: {message_of(error)}"
             raise RecurrentLayerError(f"{told}, and {failure}. {remedy}") from error
         if not torch.is_tensor(state) or state.ndim != 2 or state.shape[1] != n:
             raise RecurrentLayerError(f"{told}, and made {_described(state)}. {remedy}")
@@ -363,7 +365,7 @@ def _plain_copy(layer):
     except Exception as error:
         raise RecurrentLayerError(
             f"model: copying its {type(layer).__name__} failed with {type(error).__name__}: "
-            f"{error}. Keep what copy.deepcopy cannot copy outside of the layer."
+            f"{message_of(error)}. Keep what copy.deepcopy cannot copy outside of the layer."
         ) from error
     for module in list(bare.modules()):
         for name in OF_EVERY_MODULE:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..exceptions import FailedNetworkWarning, InvalidInputError, LyapskError
 from ..nets import failed
+from ..tangent import message_of
 
 
 def attempt_each(function, entries, *, strict):
@@ -59,7 +60,7 @@ def in_rows(features_of, results, n_features, error_score):
 
 
 def _summary(failures, n_networks):
-    causes = "; ".join(str(cause) for _, cause in failures[:3])
+    causes = "; ".join(message_of(cause) for _, cause in failures[:3])
     more = f"; and {len(failures) - 3} more" if len(failures) > 3 else ""
     return (
         f"{len(failures)} of {n_networks} networks could not be processed; their rows hold "

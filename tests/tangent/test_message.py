@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lyapsk import LyapunovSpectrumTransformer, lyapunov_spectrum
+from lyapsk.exceptions import FailedNetworkWarning, InvalidInputError
+from lyapsk.tangent import message_of
+
+
+def test_a_period_at_the_end_is_left_out():
+    assert message_of(ValueError("Cannot pack empty tensors.")) == "Cannot pack empty tensors"
+    assert message_of(ValueError("version 1.2")) == "version 1.2"
+
+
+class Refusing(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.recurrent = nn.GRU(3, 4)
+
+    def forward(self, x):
+        raise ValueError("It must not be.")
+
+
+def test_no_message_has_two_periods():
+    sequences = torch.zeros(2, 5, 3)
+    with pytest.raises(InvalidInputError, match=r"ValueError: It must not be\. They must be what"):
+        lyapunov_spectrum(Refusing(), sequences)
+    transformer = LyapunovSpectrumTransformer(sequences, error_score=np.nan)
+    with pytest.warns(FailedNetworkWarning, match=r"Refusing\.forward takes\. See failures_\."):
+        transformer.fit_transform([nn.GRU(3, 4), Refusing()])
