@@ -196,3 +196,10 @@ def tell(options, message):
     """Say on stderr what goes on, unless ``--quiet``."""
     if not options.quiet:
         print(f"lyapsk: {message}", file=sys.stderr)
+
+
+def tell_of_few(options, outcomes):
+    """Say where there are too few networks to believe the scores, unless ``--quiet``."""
+    for outcome in outcomes:
+        if outcome.caution:
+            tell(options, f"{outcome.training.title}: {outcome.caution}")

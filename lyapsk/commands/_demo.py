@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ..demo._limits import DEFAULT_NETWORKS
 from ..report._limits import MINIMUM_NETWORKS
-from ._arguments import add_parser, add_quiet, add_seed, directory, tell, whole_number
+from ._arguments import add_parser, add_quiet, add_seed, directory, tell, tell_of_few, whole_number
 
 _DESCRIPTION = """\
 Trains a population of small recurrent networks on scikit-learn's bundled digits, read pixel by
@@ -46,5 +46,6 @@ def _run(options):
 
     outcome = run_demo(options.out, options.networks, options.seed, verbose=not options.quiet)
     print(as_text([outcome]))
+    tell_of_few(options, [outcome])
     tell(options, f"the report is {options.out / 'report.html'}")
     return 0

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..report._limits import MINIMUM_NETWORKS, N_SEQUENCES
+from ..report._limits import ENOUGH_NETWORKS, MINIMUM_NETWORKS, N_SEQUENCES
 from ._arguments import (
     add_data,
     add_module,
@@ -11,6 +11,7 @@ from ._arguments import (
     add_seed,
     directory,
     tell,
+    tell_of_few,
     whole_number,
 )
 
@@ -18,8 +19,8 @@ _DESCRIPTION = f"""\
 Shows how well the Lyapunov spectra of the networks in POPULATION, a directory that
 make_population(..., directory=...) of lyapsk.tasks wrote, predict their loss after training. Prints
 a table, and writes a page that needs nothing beside it, a picture and tables. Networks of different
-tasks, or trained differently, are reported apart; of each it takes {MINIMUM_NETWORKS} that did not
-diverge."""
+tasks, or trained differently, are reported apart; each needs at least {MINIMUM_NETWORKS} that did
+not diverge, and scores of fewer than {ENOUGH_NETWORKS} are guesses."""
 
 
 def add_command(commands):
@@ -107,6 +108,7 @@ def _run(options):
     for reason in left_out:
         tell(options, f"left out {reason}")
     print(as_text(outcomes))
+    tell_of_few(options, outcomes)
     tell(options, f"the report is {options.out / 'report.html'}")
     return 0
 

@@ -81,7 +81,8 @@ def _table_section(outcome, heading):
         rows="\n".join(map(_row, outcome.scores)),
     )
     title = f"Predicting the {outcome.target_name} after training"
-    return f"<section><{heading}>{title}</{heading}>\n{table}</section>"
+    caution = outcome.caution and f'\n<p class="reading"><strong>{outcome.caution}</strong></p>'
+    return f"<section><{heading}>{title}</{heading}>\n{table}{caution}</section>"
 
 
 def _row(score):

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..spectrum import LyapunovSpectrum
 from ._evaluation import Score
+from ._limits import ENOUGH_NETWORKS
 from ._training import Training
 
 
@@ -49,6 +50,13 @@ class Outcome:
     def target_name(self):
         """What is predicted, in words."""
         return "log of the loss" if self.is_log else "loss"
+
+    @property
+    def caution(self):
+        """What to say of scores of few networks; empty where there are enough."""
+        if len(self.used) >= ENOUGH_NETWORKS:
+            return ""
+        return f"With fewer than {ENOUGH_NETWORKS} networks these scores are guesses."
 
     @property
     def n_diverged(self):

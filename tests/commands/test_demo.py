@@ -1,8 +1,11 @@
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from lyapsk.__main__ import main
+from lyapsk.demo import _run
+from lyapsk.report._outcome import Outcome
 
 
 @pytest.mark.parametrize(
@@ -33,3 +36,13 @@ def test_missing_matplotlib_is_told_before_anything_is_done(tmp_path, monkeypatc
 def test_directory_that_cannot_be_made_exits_with_1(capsys):
     assert main(["demo", "--out", f"{__file__}/below"]) == 1
     assert "Not a directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("n_networks", "told"), [(29, True), (30, False)])
+def test_scores_of_few_networks_are_called_guesses(monkeypatch, capsys, n_networks, told):
+    training = SimpleNamespace(title="digits")
+    outcome = Outcome(training, [], range(n_networks), is_log=True, scores=[], latent=None)
+    monkeypatch.setattr(_run, "run_demo", lambda *args, **kwargs: outcome)
+    assert main(["demo"]) == 0
+    message = "lyapsk: digits: With fewer than 30 networks these scores are guesses."
+    assert (message in capsys.readouterr().err.splitlines()) == told

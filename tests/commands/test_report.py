@@ -45,6 +45,8 @@ def test_prints_a_table_and_writes_a_page(run, population, here):
     assert "the report is report-output/report.html" in err
     page = (here / "report-output" / "report.html").read_text()
     assert "before training, along 2 validation sequences" in page
+    assert "With fewer than 30 networks these scores are guesses." in err
+    assert "With fewer than 30 networks these scores are guesses." in page
 
 
 def test_epoch_and_quiet_and_out(run, population, here):
