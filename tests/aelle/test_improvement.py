@@ -53,6 +53,14 @@ def test_every_step_is_predicted_to_be_better(fitted, others, larger_is_better):
         np.testing.assert_array_equal((better.predictions, better.std), predicted)
 
 
+def test_a_step_too_long_is_tried_again_half_as_long(fitted, others):
+    """Of one of these networks the prediction falls four deviations on, and rises before."""
+    paths = [
+        fitted.improve(row[None], larger_is_better=True, n_steps=1, reach=4.0) for row in others
+    ]
+    assert [len(path.codes) for path in paths] == [2] * len(others)
+
+
 def test_networks_with_these_spectra_truly_do_better(fitted, others):
     """By the truth that made the spectra, of which the estimator knows 150 noisy samples."""
     gains = []
