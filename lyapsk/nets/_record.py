@@ -20,8 +20,8 @@ from ._arrays import as_tensor
 WEIGHT_MAKERS = BasePruningMethod, SpectralNorm, WeightNorm
 ONE_STEP = (
     "Move one step of the loop into a torch.nn.Module of its own, with all that happens to the "
-    "state in it, such as a mask or a norm, and register that: register_layer(MyCell, MyDynamics, "
-    "cell=True)."
+    "state in it, such as a norm, or a mask that it reads off its inputs, and register that: "
+    "register_layer(MyCell, MyDynamics, cell=True)."
 )
 """What to do with a forward that loops over the steps by itself."""
 

@@ -790,6 +790,24 @@ def test_no_kink_makes_a_layer_refused(function, x):
     lyapunov_spectrum(layer, x, n_exponents=1, n_steps=4)
 
 
+def by_hand(_, layer, state, x, tangent):
+    new = torch.tanh(layer.recurrent(state) + layer.input(x))
+    changed = (1 - new * new) * (layer.recurrent.weight @ tangent)
+    return torch.lerp(tangent, changed, layer.leak)
+
+
+@pytest.mark.parametrize("gain", [0.0, 1.0, 1e3])
+def test_a_right_push_by_hand_is_taken(gain):
+    own = type("ByHand", (Leaky,), {})
+    register_layer(own, type("HandDynamics", (LeakyDynamics,), {"push": by_hand}))
+    layer, expected = made(own), made(Leaky)
+    for each in (layer, expected):
+        with torch.no_grad():
+            each.recurrent.weight.mul_(gain)
+    found = lyapunov_spectrum(layer, SEQUENCES).exponents
+    np.testing.assert_allclose(found, lyapunov_spectrum(expected, SEQUENCES).exponents, atol=1e-9)
+
+
 def test_wrong_dynamics_are_told_by_scorers_and_cost_one_row():
     net, good = net_of(made(NoGood)), net_of(made(Leaky))
     with pytest.raises(RecurrentLayerError, match="NoDynamics: at step 0"):
