@@ -5,6 +5,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from uuid import uuid4
 
+from ._message import message_of
+
 
 def write_atomically(path, content):
     """Write bytes to `path` so that nobody ever finds them half written."""
@@ -31,6 +33,7 @@ def writable_directory(name, directory):
         TemporaryFile(dir=directory).close()
     except OSError as error:
         raise OSError(
-            f"{name}: {directory} cannot be made or written to: {error}. Give another directory."
+            f"{name}: {directory} cannot be made or written to: {message_of(error)}. "
+            "Give another directory."
         ) from error
     return directory

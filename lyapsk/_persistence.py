@@ -12,6 +12,7 @@ import torch
 from sklearn.metrics import get_scorer, get_scorer_names
 
 from ._files import write_atomically
+from ._message import message_of
 from ._version import __version__
 from .exceptions import InconsistentVersionWarning, InvalidInputError
 
@@ -184,7 +185,8 @@ def load(path):
         ) from error
     except Exception as error:
         raise InvalidInputError(
-            f"path: {path} cannot be read: {type(error).__name__}: {error}. Save it again."
+            f"path: {path} cannot be read: {type(error).__name__}: {message_of(error)}. "
+            "Save it again."
         ) from error
 
 

@@ -7,8 +7,8 @@ from scipy.special import ndtr
 from skorch.callbacks import Callback
 
 from .._checks import refusal
+from .._message import message_of
 from ..exceptions import InvalidInputError, LyapskError
-from ..tangent import message_of
 from ._epochs import DOUBLING, check_epochs, is_chosen, outside_of_epoch
 
 

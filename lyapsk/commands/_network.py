@@ -9,6 +9,7 @@ from pickle import UnpicklingError
 
 from torch import nn
 
+from .._message import message_of
 from ..exceptions import InvalidInputError, RecurrentLayerError
 from ..nets import find_layer, module_of
 from ..nets._saved import PICKLES, WEIGHTS, opened, read_weights
@@ -151,7 +152,8 @@ def imported(module_name, name):
         module = import_module(module_name)
     except Exception as error:
         raise InvalidInputError(
-            f"{told}: importing {module_name} failed with {type(error).__name__}: {error}."
+            f"{told}: importing {module_name} failed with "
+            f"{type(error).__name__}: {message_of(error)}."
         ) from error
     make = getattr(module, name, None)
     if not callable(make):

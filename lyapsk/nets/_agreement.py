@@ -3,8 +3,9 @@
 import torch
 from torch.nn.utils.rnn import PackedSequence
 
+from .._message import message_of
 from ..exceptions import RecurrentLayerError
-from ..tangent import dynamics_of, kind_of, message_of
+from ..tangent import dynamics_of, kind_of
 from ._derivative import check_push
 from ._record import ONE_STEP, arranged, read_calls
 

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
+from .._message import message_of
 from ..exceptions import InvalidInputError
-from ..tangent import message_of
 
 
 def as_tensor(data, name):

@@ -2,8 +2,9 @@
 
 import torch
 
+from .._message import message_of
 from ..exceptions import RecurrentLayerError
-from ..tangent import LayerDynamics, dynamics_of, kind_of, message_of
+from ..tangent import LayerDynamics, dynamics_of, kind_of
 
 N_POINTS = 8
 NEARLY_ALL = 0.75

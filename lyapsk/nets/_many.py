@@ -8,6 +8,7 @@ import torch
 from joblib import delayed, effective_n_jobs
 from tqdm.auto import tqdm
 
+from .._message import message_of
 from .._parallel import as_they_come
 from ..exceptions import InvalidInputError, LyapskError
 from ..tangent import map_tensors
@@ -115,8 +116,8 @@ def _read(read, module, trusted):
         network = read()
     except Exception as error:
         raise InvalidInputError(
-            f"X: reading it failed with {type(error).__name__}: {error}. Look at the collection "
-            "that X is."
+            f"X: reading it failed with {type(error).__name__}: {message_of(error)}. "
+            "Look at the collection that X is."
         ) from error
     return opened(network, module, trusted)
 
@@ -185,8 +186,8 @@ def _attempt(function, *args):
         return error
     except Exception as error:
         failure = InvalidInputError(
-            f"X: it cannot be read as a network: {type(error).__name__}: {error}. Its weights and "
-            "its own forward must be in order: mend it, or leave it out."
+            f"X: it cannot be read as a network: {type(error).__name__}: {message_of(error)}. "
+            "Its weights and its own forward must be in order: mend it, or leave it out."
         )
         failure.__cause__ = error
         return failure

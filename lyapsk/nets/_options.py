@@ -7,9 +7,9 @@ from numbers import Real
 import torch
 
 from .._checks import check_choice, check_count, refusal
+from .._message import message_of
 from .._random_state import random_numbers
 from ..exceptions import InvalidInputError
-from ..tangent import message_of
 
 METHODS = ("auto", "lu", "qr")
 COUPLINGS = ("auto", "full", "layers")

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
+from .._message import message_of
 from ..exceptions import InvalidInputError
 from ..spectrum import Drive
 from ..tangent import (
@@ -16,7 +17,6 @@ from ..tangent import (
     is_recurrent,
     kind_of,
     layerwise,
-    message_of,
     n_required,
 )
 from ._agreement import check_agreement

@@ -13,8 +13,9 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
+from .._message import message_of
 from ..exceptions import InvalidInputError, LyapskError, RecurrentLayerError
-from ..tangent import kind_of, message_of
+from ..tangent import kind_of
 from ._arrays import as_tensor
 
 WEIGHT_MAKERS = BasePruningMethod, SpectralNorm, WeightNorm

@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from .._message import message_of
 from ..exceptions import InvalidInputError, LyapskError
 from ..tangent import n_required
 from ._weights import load_weights
@@ -103,7 +104,7 @@ def _reading(path):
         raise InvalidInputError(f"X: there is no file {path}. Leave it out, or find it.") from error
     except Exception as error:
         raise InvalidInputError(
-            f"X: {path} cannot be read as a network: {type(error).__name__}: {error}. "
+            f"X: {path} cannot be read as a network: {type(error).__name__}: {message_of(error)}. "
             f"{_remedy(error)}"
         ) from error
 
@@ -143,8 +144,8 @@ def _weights(path, trusted):
             return dict(file.metadata() or {}), weights
     except SafetensorError as error:
         raise InvalidInputError(
-            f"X: {path} is damaged, or no safetensors file: {error}. Save it again, or leave it "
-            "out."
+            f"X: {path} is damaged, or no safetensors file: {message_of(error)}. "
+            "Save it again, or leave it out."
         ) from error
 
 
@@ -156,7 +157,8 @@ def _made(make, metadata):
     except Exception as error:
         raise InvalidInputError(
             f"module: {getattr(make, '__name__', make)} failed with {type(error).__name__}: "
-            f"{error}. It was called with {'the metadata, a dict,' if told else 'nothing'} for "
+            f"{message_of(error)}. "
+            f"It was called with {'the metadata, a dict,' if told else 'nothing'} for "
             f"{metadata['path']}, and must make the torch module whose weights the file holds: "
             "for example module=lambda: MyModule(8), or on the command line a function of your "
             "own."

@@ -2,6 +2,7 @@
 
 import torch
 
+from .._message import message_of
 from .._parallel import one_thread
 from ..exceptions import ExhaustedMemoryError, NumericalError
 from ..spectrum import (
@@ -81,7 +82,8 @@ def _follow_within_memory(unit, problems, options, tell):
                     unit,
                     ExhaustedMemoryError(
                         f"model: memory does not suffice for one sequence of a state of size {n}: "
-                        f"{error}. Ask for fewer exponents (n_exponents), or use dtype='float32'."
+                        f"{message_of(error)}. "
+                        "Ask for fewer exponents (n_exponents), or use dtype='float32'."
                     ),
                 )
             ]

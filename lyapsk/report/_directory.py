@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from .._array_file import ArrayFile, digest
+from .._message import message_of
 from .._random import seeded
 from ..exceptions import InvalidInputError, LyapskWarning
 from ..tasks import TASKS, Recipe, SequenceNetwork
@@ -252,7 +253,8 @@ def _made(network, request):
     except Exception as error:
         raise InvalidInputError(
             f"{network.description['task']}: {network.name} cannot be made again: "
-            f"{type(error).__name__}: {error}. Give what makes its module with --module, called "
+            f"{type(error).__name__}: {message_of(error)}. "
+            "Give what makes its module with --module, called "
             "with kind, hidden_size and half_width."
         ) from error
 

@@ -11,6 +11,7 @@ from torch.backends import cudnn
 from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import PackedSequence, pad_sequence
 
+from .._message import message_of
 from .._random import same_generators
 from ..exceptions import InvalidInputError, NumericalError, RecurrentLayerError
 from ..nets import arranged, check_agreement, made_once, read_calls, recorded_calls
@@ -127,8 +128,8 @@ def infer(net, X):
             return net.infer(X)
     except Exception as error:
         raise InvalidInputError(
-            f"X: the net's own forward failed with {type(error).__name__}: {error}. It must be "
-            "what net.fit takes."
+            f"X: the net's own forward failed with {type(error).__name__}: {message_of(error)}. "
+            "It must be what net.fit takes."
         ) from error
 
 
@@ -186,8 +187,8 @@ def _loss_gradients(net, X, y, leaves):
     except Exception as error:
         raise InvalidInputError(
             f"X, y: the net's own forward, its loss or their gradient failed with "
-            f"{type(error).__name__}: {error}. They must be what net.fit takes, and the loss must "
-            "depend on the recurrent layer."
+            f"{type(error).__name__}: {message_of(error)}. "
+            "They must be what net.fit takes, and the loss must depend on the recurrent layer."
         ) from error
     if not all(gradient is None or gradient.isfinite().all() for gradient in gradients):
         raise NumericalError(

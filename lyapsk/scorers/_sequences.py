@@ -4,6 +4,7 @@ import skorch
 from skorch.dataset import unpack_data
 from torch.utils.data import Subset
 
+from .._message import message_of
 from ..exceptions import InvalidInputError
 from ..nets import check_order
 
@@ -42,7 +43,7 @@ def _tried(function, *args):
     except Exception as error:
         raise InvalidInputError(
             f"X, y: the net's own data set or iterator failed on them with {type(error).__name__}: "
-            f"{error}. They must be what net.fit takes."
+            f"{message_of(error)}. They must be what net.fit takes."
         ) from error
 
 

@@ -7,6 +7,7 @@ from skorch.callbacks import Checkpoint
 from torch import nn
 
 from .._checks import is_count, refusal
+from .._message import message_of
 from ..exceptions import InvalidInputError, InvalidTypeError
 
 
@@ -51,7 +52,8 @@ def check_picklable(name, value):
         pickle.dumps(value)
     except Exception as error:
         raise InvalidInputError(
-            f"{name}: it cannot be pickled: {error}. Networks are kept on disk while they wait: "
+            f"{name}: it cannot be pickled: {message_of(error)}. "
+            "Networks are kept on disk while they wait: "
             "define modules, callbacks and functions at the top level of a file, and use no "
             "lambda."
         ) from error

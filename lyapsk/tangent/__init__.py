@@ -20,7 +20,6 @@ from ._layers import (
 )
 from ._layerwise import layerwise
 from ._map import StepMap, n_required
-from ._message import message_of
 from ._nonlinearities import NONLINEARITIES
 from ._own import LayerDynamics
 from ._stack import Stack
@@ -47,7 +46,6 @@ __all__ = [
     "kind_of",
     "layerwise",
     "map_tensors",
-    "message_of",
     "n_required",
     "named_gradients",
     "register_kind",

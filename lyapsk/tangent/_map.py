@@ -6,10 +6,10 @@ from threading import Lock
 import torch
 from torch.func import jvp, vmap
 
+from .._message import message_of
 from ..exceptions import InvalidInputError
 from ._dynamics import Dynamics
 from ._mappable import MappableCells
-from ._message import message_of
 
 # torch.func counts its levels for the whole process: threads disturb each other.
 ONE_AT_A_TIME = Lock()

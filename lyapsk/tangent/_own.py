@@ -16,12 +16,12 @@ from torch import nn
 from torch.func import jvp, vmap
 from torch.overrides import TorchFunctionMode
 
+from .._message import message_of
 from ..exceptions import RecurrentLayerError
 from ._cell import Cell
 from ._kind import Kind, state_from_torch
 from ._map import ONE_AT_A_TIME
 from ._mappable import MappableCells
-from ._message import message_of
 
 LARGEST_ENTRIES = 2**20
 """Of the Jacobians that are held at once."""

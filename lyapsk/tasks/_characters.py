@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from .._checks import check_count
+from .._message import message_of
 from .._random_state import random_numbers
 from ..exceptions import InvalidInputError
 from ._base import SequenceTask
@@ -72,7 +73,8 @@ def _read(path, n_characters):
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, TypeError, UnicodeDecodeError) as error:
         raise InvalidInputError(
-            f"path: got {path!r}, which cannot be read: {error}. It must be a text file in UTF-8."
+            f"path: got {path!r}, which cannot be read: {message_of(error)}. "
+            "It must be a text file in UTF-8."
         ) from error
     if len(text) < n_characters:
         raise InvalidInputError(

@@ -4,9 +4,9 @@ import warnings
 
 import numpy as np
 
+from .._message import message_of
 from ..exceptions import FailedNetworkWarning, InvalidInputError, LyapskError
 from ..nets import failed
-from ..tangent import message_of
 
 
 def attempt_each(function, entries, *, strict):

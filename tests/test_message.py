@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 from lyapsk import LyapunovSpectrumTransformer, lyapunov_spectrum
+from lyapsk._message import message_of
 from lyapsk.exceptions import FailedNetworkWarning, InvalidInputError
-from lyapsk.tangent import message_of
 
 
 def test_a_period_at_the_end_is_left_out():
