@@ -18,7 +18,8 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "examples"]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "_templates", "examples"]
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(collections|dask|joblib|matplotlib|numpy|optuna|sklearn|skorch|torch)\..*"),
