@@ -35,11 +35,6 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.6), layout="constrained
 left.plot(flossing.losses_)
 left.set(title="What flossing minimises", yscale="log", xlabel="Updates of the weights")
 left.set_ylabel("Mean squared distance\n(nats per step, squared)")
-SpectrumDisplay.from_predictions(
-    [before, after],
-    names=["before", "after"],
-    colors=["#0072B2", "#D55E00"],
-    ax=right,
-)
+SpectrumDisplay.from_predictions([before, after], names=["before", "after"], ax=right)
 right.axhline(0, color="0.3", lw=0.8, ls=":")
 _ = right.set_title("Exponents, on other sequences")

@@ -166,7 +166,7 @@ class SpectrumDisplay:
         if values is not None:
             look |= value_colours(values, cmap) | {"array": values}
         elif names is not None:
-            look["colors"] = PALETTE[: len(curves)]
+            look["colors"] = list(PALETTE[: len(curves)])
         self._draw_lines(curves, collection_style(kwargs, **look))
         self._draw_bands(curves, errors)
         self.ax_.autoscale_view()

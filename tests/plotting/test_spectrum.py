@@ -121,6 +121,12 @@ def test_a_dead_network_is_no_error(computed, ax):
     display.figure_.draw_without_rendering()
 
 
+@pytest.mark.parametrize("n_networks", [1, 2, 3])
+def test_each_name_has_a_colour_of_its_own(n_networks, ax):
+    display = draw(SPECTRA[:n_networks], names=list("abc"[:n_networks]), ax=ax)
+    assert len({tuple(colour) for colour in display.lines_.get_colors()}) == n_networks
+
+
 def test_names_stand_in_a_legend_in_the_colours_of_the_lines(ax):
     display = draw(SPECTRA, names=["RNN", "GRU", "LSTM"], ax=ax)
     legend = ax.get_legend()
