@@ -391,18 +391,21 @@ study.optimize(t.objective, n_trials=5)
 
 
 def test_two_processes_share_a_study(tmp_path):
-    storage = f"sqlite:///{tmp_path / 'study.db'}"
-    optuna.create_study(study_name="together", storage=storage)
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    storage = optuna.storages.RDBStorage(url)
+    study = optuna.create_study(study_name="together", storage=storage)
     folder = __file__.rpartition("/")[0]
     runs = [
         subprocess.Popen(
-            [sys.executable, "-c", STUDY, storage, folder], stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", STUDY, url, folder], stderr=subprocess.PIPE, text=True
         )
         for _ in range(2)
     ]
     errors = [run.communicate(timeout=240)[1] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], errors
-    trials = optuna.load_study(study_name="together", storage=storage).trials
+    trials = study.trials
+    storage.remove_session()
+    storage.engine.dispose()
     assert len(trials) == 10
     assert all(f"{FEATURES}0" in trial.user_attrs for trial in trials)
     ended = {TrialState.COMPLETE, TrialState.PRUNED}
