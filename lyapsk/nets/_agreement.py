@@ -33,16 +33,16 @@ def check_agreement(layer, calls):
         return
     sequences, state = read_calls(layer, calls)
     outputs = _outputs(layer, calls, sequences)
-    for index, (x, expected) in enumerate(zip(sequences, outputs, strict=True)):
-        if index == N_SEQUENCES:
-            return
+    read = list(zip(sequences, outputs, strict=True))[:N_SEQUENCES]
+    for index, (x, expected) in enumerate(read):
         x, expected = x[:N_STEPS], expected[:N_STEPS]
         # What is not finite is refused elsewhere, and tells nothing about the steps after.
         known = (x.isfinite().all(-1) & expected.isfinite().all(-1)).cummin(0).values
         start = kind_of(layer).start(layer) if state is None else state[index]
         if known.any():
             _compare(layer, x[known], start, expected[known])
-            check_push(layer, x[known], start)
+            if index == 0:  # its points lie about the states, so that one sequence will do
+                check_push(layer, x[known], start)
 
 
 def _outputs(layer, calls, sequences):
