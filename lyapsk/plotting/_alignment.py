@@ -5,13 +5,13 @@ import numpy as np
 from .._checks import check_choice
 from ..exceptions import InvalidInputError, InvalidTypeError
 from ._band import plot_with_band
+from ._display import Display
 from ._levels import REFERENCE, draw_chance_and_containment
-from ._matplotlib import axes_for
 
 _KINDS = ("steps", "share")
 
 
-class GradientAlignmentDisplay:
+class GradientAlignmentDisplay(Display):
     """Alignment of a net's gradient with its fastest-growing directions.
 
     Use :meth:`from_estimator` or :meth:`from_predictions` to create a display; what it stores
@@ -126,8 +126,7 @@ class GradientAlignmentDisplay:
             If there is no such `kind`, or `alignment` does not hold what it draws.
         """
         self._check()
-        self.ax_ = axes_for(ax, "GradientAlignmentDisplay")
-        self.figure_ = self.ax_.figure
+        self._take(ax)
         draw = self._draw_steps if self.kind == "steps" else self._draw_share
         draw(kwargs)
         return self

@@ -7,14 +7,14 @@ from sklearn.pipeline import Pipeline
 
 from .._checks import is_count, refusal
 from ..exceptions import InvalidInputError, InvalidTypeError
-from ._matplotlib import axes_for
+from ._display import Display
 from ._spectrum import SpectrumDisplay
 from ._text import with_minus
 
 _QUANTILE = re.compile(r"(.*__)?quantile_\d+")
 
 
-class BetterSpectrumDisplay:
+class BetterSpectrumDisplay(Display):
     """The spectrum of a network, and what spectra of better ones are predicted to look like.
 
     Lines lead from the network's latent code to better ones, decoded and coloured by predicted
@@ -178,15 +178,14 @@ class BetterSpectrumDisplay:
         """
         columns = self._checked_columns()
         improvement = self.improvement
-        ax = axes_for(ax, "BetterSpectrumDisplay")
+        self._take(ax)
         drawn = SpectrumDisplay(
             improvement.rows[:, columns],
             values=improvement.predictions,
             value_name=self.value_name or "Predicted performance",
-        ).plot(ax, cmap=cmap, **kwargs)
-        self.ax_, self.figure_ = drawn.ax_, drawn.figure_
+        ).plot(self.ax_, cmap=cmap, **kwargs)
         self.lines_, self.colorbar_ = drawn.lines_, drawn.colorbar_
-        (self.start_,) = ax.plot(
+        (self.start_,) = self.ax_.plot(
             np.linspace(0, 1, len(columns)),
             improvement.start[columns],
             color="black",
@@ -194,10 +193,10 @@ class BetterSpectrumDisplay:
             linestyle="--",
             label="as it is",
         )
-        ax.legend(loc="lower left", fontsize="small")
+        self.ax_.legend(loc="lower left", fontsize="small")
         first, last = improvement.predictions[[0, -1]]
         title = f"Predicted: from {first:.3g} to {last:.3g} ± {improvement.std[-1]:.2g}"
-        ax.set_title(with_minus(title), fontsize="small")
+        self.ax_.set_title(with_minus(title), fontsize="small")
         return self
 
     def _checked_columns(self):

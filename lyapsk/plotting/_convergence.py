@@ -4,11 +4,12 @@ import numpy as np
 
 from .._checks import is_count, refusal
 from ._band import plot_with_band
-from ._matplotlib import axes_for, line_style
+from ._display import Display
+from ._matplotlib import line_style
 from ._values import check_growth
 
 
-class ConvergenceDisplay:
+class ConvergenceDisplay(Display):
     """Mean growth from the first step to each: how exponents settle.
 
     Lines are means over the sequences, with bands of one standard error over them; dashes lead to
@@ -125,8 +126,7 @@ class ConvergenceDisplay:
         """
         check_growth(self.spectrum)
         self.indices_ = self._checked_indices()
-        self.ax_ = axes_for(ax, "ConvergenceDisplay")
-        self.figure_ = self.ax_.figure
+        self._take(ax)
         means, errors = _over_sequences(self.spectrum.finite_time_exponents()[..., self.indices_])
         steps = np.arange(1, len(means) + 1)
         colours = self._colours(cmap)

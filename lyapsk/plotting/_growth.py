@@ -3,14 +3,15 @@
 import numpy as np
 
 from .._checks import check_count, is_count, refusal
+from ._display import Display
 from ._inputs import shade, trace
-from ._matplotlib import axes_for, line_style
+from ._matplotlib import line_style
 from ._values import check_growth, check_numbers
 
 _GROWTH, _DECAY = "#d55e00", "#0072b2"
 
 
-class GrowthDisplay:
+class GrowthDisplay(Display):
     """Finite-time growth of perturbations at each step of one sequence, over its inputs.
 
     The line is the growth of the leading direction, or the sum over several, which is the growth
@@ -155,8 +156,7 @@ class GrowthDisplay:
         check_growth(self.spectrum)
         growth = self._growth()
         inputs = self._checked_inputs(len(growth))
-        self.ax_ = axes_for(ax, "GrowthDisplay")
-        self.figure_ = self.ax_.figure
+        self._take(ax)
         steps = np.arange(len(growth))
         (self.line_,) = self.ax_.plot(
             steps, growth, **line_style(kwargs, color="black", linewidth=1)

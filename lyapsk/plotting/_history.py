@@ -4,9 +4,10 @@ import numpy as np
 
 from ..exceptions import InvalidInputError, InvalidTypeError
 from ._colours import PALETTE
+from ._display import Display
 from ._levels import draw_chance_and_containment, draw_level
-from ._matplotlib import axes_for, line_style
-from ._values import check_numbers
+from ._matplotlib import line_style
+from ._values import check_named, check_numbers
 
 _UNITS = {
     "alignment_state": "score",
@@ -20,7 +21,7 @@ _UNITS = {
 }
 
 
-class HistoryDisplay:
+class HistoryDisplay(Display):
     """Numbers from the history of a net against its epochs: alignment, exponents or losses.
 
     Epochs on which a number was not read, NaN, are passed over; where it is infinite the line has
@@ -162,8 +163,7 @@ class HistoryDisplay:
             If there is nothing to draw or too much, or `values` do not fit the epochs.
         """
         epochs, values = self._checked()
-        self.ax_ = axes_for(ax, "HistoryDisplay")
-        self.figure_ = self.ax_.figure
+        self._take(ax)
         self.lines_ = []
         for (name, numbers), colour in zip(values.items(), PALETTE, strict=False):
             look = line_style(kwargs, color=colour, label=name, marker="o", markersize=3)
@@ -176,15 +176,7 @@ class HistoryDisplay:
 
     def _checked(self):
         epochs = check_numbers("epochs", self.epochs, ("n_epochs",))
-        if not isinstance(self.values, dict):
-            raise InvalidTypeError(
-                f"values: got {type(self.values).__name__}. It must be a dict of names to arrays."
-            )
-        if not 0 < len(self.values) <= len(PALETTE):
-            raise InvalidInputError(
-                f"values: got {len(self.values)}. It must hold at least one array, and at most "
-                f"{len(PALETTE)}, whose colours can be told apart."
-            )
+        check_named("values", self.values, "arrays")
         values = {
             name: check_numbers(f"values[{name!r}]", numbers, epochs.shape, finite=False)
             for name, numbers in self.values.items()

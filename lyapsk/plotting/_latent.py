@@ -4,13 +4,14 @@ import numpy as np
 
 from ..exceptions import InvalidInputError
 from ._colours import value_colours
-from ._matplotlib import axes_for, collection_style
+from ._display import Display
+from ._matplotlib import collection_style
 from ._values import check_colours, check_numbers, check_values
 
 _MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 
 
-class LatentDisplay:
+class LatentDisplay(Display):
     """Two-dimensional latent code of each network (its AeLLE), one point per network.
 
     Use :meth:`from_estimator` or :meth:`from_predictions` to create a display; what it stores
@@ -129,8 +130,7 @@ class LatentDisplay:
         hint = "a point in the plane for each, as from an AeLLE with latent_dim=2"
         latent = check_numbers("latent", self.latent, ("n_networks", 2), hint=hint)
         values = check_colours(self.values, len(latent), "values")
-        self.ax_ = axes_for(ax, "LatentDisplay")
-        self.figure_ = self.ax_.figure
+        self._take(ax)
         colours = {} if values is None else value_colours(values, cmap) | {"plotnonfinite": True}
         self.points_ = []
         for name, rows, marker in self._groups(len(latent)):

@@ -10,12 +10,13 @@ from sklearn.pipeline import Pipeline
 
 from .._checks import refusal
 from ..exceptions import InvalidInputError, InvalidTypeError
-from ._matplotlib import axes_for, collection_style
+from ._display import Display
+from ._matplotlib import collection_style
 from ._text import with_minus
 from ._values import check_numbers
 
 
-class PredictionDisplay:
+class PredictionDisplay(Display):
     """Predictions against the truth, with their intervals, one point per network.
 
     In the corner stand the coefficient of determination and Spearman's rank correlation. Use
@@ -158,8 +159,7 @@ class PredictionDisplay:
             If an array does not hold numbers.
         """
         y_true, y_pred, y_std = self._checked()
-        self.ax_ = axes_for(ax, "PredictionDisplay")
-        self.figure_ = self.ax_.figure
+        self._take(ax)
         self.r2_, self.rank_correlation_ = _r2(y_true, y_pred), _rank_correlation(y_true, y_pred)
         look = collection_style(kwargs, s=16, alpha=0.8, linewidth=0, zorder=2.5)
         self.points_ = self.ax_.scatter(y_true, y_pred, **look)

@@ -7,14 +7,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import InvalidInputError, InvalidTypeError
 from ._colours import PALETTE
-from ._matplotlib import axes_for, line_style
-from ._values import check_numbers, is_list
+from ._display import Display
+from ._matplotlib import line_style
+from ._values import check_named, check_numbers, is_list
 
 _STYLES = ("-", "--", "-.", ":")
 """Lines of searches that found the same lie on each other, and still show."""
 
 
-class SearchDisplay:
+class SearchDisplay(Display):
     """Best score so far against the epochs spent, one line for each search.
 
     Use :meth:`from_estimator` or :meth:`from_predictions` to create a display; what it stores can
@@ -132,8 +133,7 @@ class SearchDisplay:
             If there is no curve or too many, one has no finite score, or its epochs decrease.
         """
         curves = self._checked()
-        self.ax_ = axes_for(ax, "SearchDisplay")
-        self.figure_ = self.ax_.figure
+        self._take(ax)
         self.lines_ = [
             self._draw(*curve, **line_style(kwargs, color=colour, linestyle=style, label=name))
             for (name, curve), colour, style in zip(
@@ -148,16 +148,7 @@ class SearchDisplay:
 
     def _checked(self):
         """Epochs and scores of each search, as arrays."""
-        if not isinstance(self.curves, dict):
-            raise InvalidTypeError(
-                f"curves: got {type(self.curves).__name__}. It must be a dict of names to pairs "
-                "(epochs, best_score)."
-            )
-        if not 0 < len(self.curves) <= len(PALETTE):
-            raise InvalidInputError(
-                f"curves: got {len(self.curves)}. It must hold at least one search, and at most "
-                f"{len(PALETTE)}, whose colours can be told apart."
-            )
+        check_named("curves", self.curves, "pairs (epochs, best_score)")
         return {name: _checked_curve(curve, name) for name, curve in self.curves.items()}
 
     def _draw(self, epochs, scores, **look):

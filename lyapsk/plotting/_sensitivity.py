@@ -5,8 +5,9 @@ import numpy as np
 from .._checks import is_count, refusal
 from ..exceptions import InvalidInputError, InvalidTypeError
 from ._band import plot_with_band
+from ._display import Display
 from ._inputs import shade
-from ._matplotlib import axes_for, line_style
+from ._matplotlib import line_style
 from ._text import with_minus
 
 _GROWTH_LABELS = {
@@ -15,7 +16,7 @@ _GROWTH_LABELS = {
 }
 
 
-class InputSensitivityDisplay:
+class InputSensitivityDisplay(Display):
     """How far each input moves a net's answer, and how perturbations grow after it.
 
     Sensitivity is drawn over the steps on a logarithmic axis, unless it is zero throughout, and
@@ -142,8 +143,7 @@ class InputSensitivityDisplay:
         self._check_sensitivity()
         self._check_sequence()
         inputs = self._checked_inputs()
-        self.ax_ = axes_for(ax, "InputSensitivityDisplay")
-        self.figure_ = self.ax_.figure
+        self._take(ax)
         self.growth_ax_ = self.ax_.twinx()
         steps = np.arange(self.sensitivity.step_growth.shape[1])
         change = "first_order" if self.sensitivity.sampled is None else "sampled"

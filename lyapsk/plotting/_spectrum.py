@@ -5,11 +5,12 @@ import numpy as np
 from ..exceptions import InvalidInputError, InvalidTypeError
 from ._band import draw_band
 from ._colours import PALETTE, value_colours
-from ._matplotlib import axes_for, collection_style
+from ._display import Display
+from ._matplotlib import collection_style
 from ._values import check_colours, check_numbers, check_values, is_list, is_spectrum
 
 
-class SpectrumDisplay:
+class SpectrumDisplay(Display):
     """Lyapunov spectra with their errors, one line per network.
 
     Networks of any size share the horizontal axis, the relative rank of an exponent: 0 is the
@@ -160,8 +161,7 @@ class SpectrumDisplay:
         errors = self._checked_errors(curves)
         values = check_colours(self.values, len(curves), "values")
         names = self._checked_names(len(curves))
-        self.ax_ = axes_for(ax, "SpectrumDisplay")
-        self.figure_ = self.ax_.figure
+        self._take(ax)
         look = {"alpha": 0.8, "linewidth": 1}
         if values is not None:
             look |= value_colours(values, cmap) | {"array": values}

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..exceptions import InvalidInputError, InvalidTypeError
+from ._colours import PALETTE
 
 
 def is_spectrum(value):
@@ -33,6 +34,31 @@ def check_growth(spectrum):
         raise InvalidInputError(
             "spectrum: its growth was not kept, of which every step is drawn. Compute it with "
             'lyapunov_spectrum(..., keep=("growth",)).'
+        )
+
+
+def check_named(name, named, entries):
+    """Refuse what is no dict, or has more entries than there are colours.
+
+    Parameters
+    ----------
+    name : str
+    named : dict
+    entries : str
+        What stands under each name, in the plural.
+
+    Raises
+    ------
+    InvalidTypeError, InvalidInputError
+    """
+    if not isinstance(named, dict):
+        raise InvalidTypeError(
+            f"{name}: got {type(named).__name__}. It must be a dict of names to {entries}."
+        )
+    if not 0 < len(named) <= len(PALETTE):
+        raise InvalidInputError(
+            f"{name}: got {len(named)} entries. It must hold 1 to {len(PALETTE)}, so many colours "
+            "can be told apart."
         )
 
 

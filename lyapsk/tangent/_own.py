@@ -402,7 +402,7 @@ def _constants(bare, dynamics):
     classes = {base for part in (dynamics, *bare.modules()) for base in type(part).__mro__}
     try:
         told = _pickled((held, dynamics, sorted(map(_source, classes))))
-    except Exception:
+    except Exception:  # a user's classes raise what they like: such a layer is never the same twice
         told = uuid.uuid4().bytes
     return sha256(told).hexdigest()
 

@@ -108,7 +108,7 @@ def test_nets_that_tell_nothing_are_refused(ax):
     ("epochs", "values", "message"),
     [
         ([], {"a": []}, r"epochs has shape \(0,\)"),
-        ([1, 2], {}, "values: got 0. It must hold at least one array, and at most 8"),
+        ([1, 2], {}, "values: got 0 entries. It must hold 1 to 8"),
         ([1], {name: [1] for name in "abcdefghi"}, "values: got 9"),
         ([1, 2], {"a": [1]}, r"values\['a'\] has shape \(1,\). It must be \(2,\)"),
         ([1, 2], {"a": [np.nan, np.nan]}, r"values\['a'\]: all of its 2 entries are NaN"),

@@ -76,7 +76,7 @@ def test_searches_that_are_not_fitted_or_not_ours_are_refused(searches, ax):
 @pytest.mark.parametrize(
     ("curves", "message"),
     [
-        ({}, "curves: got 0. It must hold at least one search, and at most 8"),
+        ({}, "curves: got 0 entries. It must hold 1 to 8"),
         ({str(i): ([1], [1]) for i in range(9)}, "curves: got 9"),
         ({"a": ([], [])}, r"curves\['a'\]\[0\] has shape \(0,\)"),
         ({"a": ([1, 2], [1])}, r"curves\['a'\]\[1\] has shape \(1,\). It must be \(2,\)"),
