@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from ..demo._limits import DEFAULT_NETWORKS
-from ..report._limits import MINIMUM_NETWORKS
+from ..report._limits import DEFAULT_NETWORKS, MINIMUM_NETWORKS
 from ._arguments import add_parser, add_quiet, add_seed, directory, tell, tell_of_few, whole_number
 
 _DESCRIPTION = """\
@@ -41,7 +40,7 @@ def add_command(commands):
 
 
 def _run(options):
-    from ..demo._run import run_demo
+    from ..demo import run_demo
     from ..report._tables import as_text
 
     outcome = run_demo(options.out, options.networks, options.seed, verbose=not options.quiet)

@@ -3,8 +3,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from lyapsk import demo
 from lyapsk.__main__ import main
-from lyapsk.demo import _run
 from lyapsk.report._outcome import Outcome
 
 
@@ -42,7 +42,7 @@ def test_directory_that_cannot_be_made_exits_with_1(capsys):
 def test_scores_of_few_networks_are_called_guesses(monkeypatch, capsys, n_networks, told):
     training = SimpleNamespace(title="digits")
     outcome = Outcome(training, [], range(n_networks), is_log=True, scores=[], latent=None)
-    monkeypatch.setattr(_run, "run_demo", lambda *args, **kwargs: outcome)
+    monkeypatch.setattr(demo, "run_demo", lambda *args, **kwargs: outcome)
     assert main(["demo"]) == 0
     message = "lyapsk: digits: With fewer than 30 networks these scores are guesses."
     assert (message in capsys.readouterr().err.splitlines()) == told

@@ -1,15 +1,14 @@
-"""The demo from the first network to the last file."""
+"""The main job, end to end, on real data: ``python -m lyapsk demo``."""
 
-from .._files import writable_directory
-from .._parallel import one_thread
-from ..exceptions import InvalidInputError
-from ..plotting import check_matplotlib
-from ..report._limits import MINIMUM_NETWORKS, N_SEQUENCES
-from ..report._study import study
-from ..report._training import Training
-from ..report._write import write_report
-from ..tasks import digits_by_pixels, make_population
-from ._limits import DEFAULT_NETWORKS
+from ._files import writable_directory
+from ._parallel import one_thread
+from .exceptions import InvalidInputError
+from .plotting import check_matplotlib
+from .report._limits import DEFAULT_NETWORKS, MINIMUM_NETWORKS, N_SEQUENCES
+from .report._study import study
+from .report._training import Training
+from .report._write import write_report
+from .tasks import digits_by_pixels, make_population
 
 
 def run_demo(out, n_networks=DEFAULT_NETWORKS, seed=0, *, max_epochs=12, n_jobs=2, verbose=1):

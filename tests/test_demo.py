@@ -5,9 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lyapsk import AeLLERegressor, LyapunovSpectrumTransformer
-from lyapsk.demo import _run
-from lyapsk.demo._run import run_demo
+from lyapsk import AeLLERegressor, LyapunovSpectrumTransformer, demo
+from lyapsk.demo import run_demo
 from lyapsk.exceptions import InvalidInputError, NumericalError
 from lyapsk.report import _evaluation, _study
 from lyapsk.report._tables import as_text
@@ -21,7 +20,7 @@ def small_demo(out, **options):
     options = {"n_networks": N_NETWORKS, "max_epochs": 1, "n_jobs": 1, **options}
     quick_aelle = partial(AeLLERegressor, max_epochs=5)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_run, "digits_by_pixels", few_digits)
+        patch.setattr(demo, "digits_by_pixels", few_digits)
         patch.setattr(_study, "AeLLERegressor", quick_aelle)
         patch.setattr(_evaluation, "AeLLERegressor", quick_aelle)
         return run_demo(out, **options)
@@ -46,7 +45,7 @@ def outcome(out):
 def test_spectra_are_those_of_the_untrained_networks(outcome):
     task = few_digits(random_state=0)
     untrained = make_population(task, N_NETWORKS, max_epochs=0, verbose=0).nets(epoch=0)
-    transformer = LyapunovSpectrumTransformer(task.X_valid[: _run.N_SEQUENCES])
+    transformer = LyapunovSpectrumTransformer(task.X_valid[: demo.N_SEQUENCES])
     for expected, spectrum in zip(
         transformer.fit(untrained).spectra(untrained), outcome.spectra, strict=True
     ):
@@ -95,7 +94,7 @@ def population_that_lost(task, n_networks, lost, **options):
 @pytest.mark.parametrize("n_lost", [1, N_NETWORKS])
 def test_diverged_networks(n_lost, tmp_path, monkeypatch):
     lost = partial(population_that_lost, lost=range(n_lost))
-    monkeypatch.setattr(_run, "make_population", lost)
+    monkeypatch.setattr(demo, "make_population", lost)
     if n_lost == N_NETWORKS:
         with pytest.raises(NumericalError, match="12 of 12 networks diverged, and 10 are needed"):
             small_demo(tmp_path)

@@ -1,1 +1,0 @@
-"""The main job, end to end, on real data: ``python -m lyapsk demo``."""
