@@ -21,7 +21,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from lyapsk import LyapunovSpectrumTransformer, lyapunov_spectrum
+from lyapsk import (
+    LayerDynamics,
+    LyapunovSpectrumTransformer,
+    lyapunov_spectrum,
+    register_layer,
+)
 from lyapsk.spectrum import initial_frame, on_all_cores
 
 KINDS = {"LSTM": nn.LSTM, "Elman": nn.RNN, "GRU": nn.GRU}
@@ -188,6 +193,40 @@ def population_row(quick):
     )
 
 
+class OwnElman(nn.RNN):
+    """An Elman layer that lyapsk knows by its step alone."""
+
+
+class OwnDynamics(LayerDynamics):
+    """Without a push of its own: derivatives by automatic differentiation."""
+
+    def start(self, layer):
+        return torch.zeros(layer.hidden_size)
+
+    def step(self, layer, state, x):
+        from_input = layer.weight_ih_l0 @ x + layer.bias_ih_l0
+        return torch.tanh(from_input + layer.weight_hh_l0 @ state + layer.bias_hh_l0)
+
+
+def own_layer_rows(quick):
+    """A registered layer against torch's with the same weights."""
+    register_layer(OwnElman, OwnDynamics)
+    X = sequences(N_SEQUENCES, N_STEPS)
+    for n_units in (32, 64) if quick else (16, 32, 64, 128, 256):
+        own = OwnElman(N_INPUTS, n_units, batch_first=True)
+        torchs = nn.RNN(N_INPUTS, n_units, batch_first=True)
+        torchs.load_state_dict(own.state_dict())
+        both = [
+            seconds(lambda n=net: lyapunov_spectrum(n, X, device="cpu")) for net in (torchs, own)
+        ]
+        yield (
+            f"Elman as a layer of one's own, H = {n_units}, {N_SEQUENCES} x {N_STEPS}",
+            f"{both[1] * 1e3:.0f} ms",
+            f"takes {both[1] / both[0]:.1f} x torch.nn.RNN's time",
+            "",
+        )
+
+
 def precision_row(quick):
     """Single precision against double."""
     errors, n_units = [], 32 if quick else 128
@@ -274,6 +313,7 @@ def main():
         leading_row,
         layers_row,
         population_row,
+        own_layer_rows,
         precision_row,
         memory_row,
         gpu_rows,

@@ -161,7 +161,7 @@ def numbers(draw, make, dtypes=REAL):
             values = np.asarray(SPOILS[spoil](values) if spoil else values)
             array = values.astype("i8" if dtype == "M8[s]" else values.dtype).astype(dtype)
         data = CONTAINERS[container](array)
-    except Exception:
+    except (TypeError, IndexError, RuntimeError, ValueError):
         reject()  # This container cannot hold such numbers.
     sound = container in EVERYWHERE and dtype in dtypes and array.ndim == ndim
     plain = (array.real if dtype == "c16" else array).astype(float)
