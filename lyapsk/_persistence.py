@@ -26,7 +26,6 @@ OWN_TYPES = (
     "lyapsk.aelle._kernels.Exponential",
     "lyapsk.aelle._kernels.Linear",
     "lyapsk.aelle._regressor.AeLLERegressor",
-    "lyapsk.aelle._scaling.NormalScores",
     "lyapsk.aelle._scaling.WinsorizedScaler",
     "lyapsk.exceptions.ExhaustedMemoryError",
     "lyapsk.exceptions.InvalidInputError",
@@ -54,6 +53,8 @@ SCIKIT_LEARN_TYPES = (
     "sklearn.model_selection._split.StratifiedKFold",
     "sklearn.model_selection._split.StratifiedShuffleSplit",
     "sklearn.utils._bunch.Bunch",
+    "sklearn.utils._metadata_requests.MetadataRequest",
+    "sklearn.utils._metadata_requests.MethodMetadataRequest",
 )
 """Parts of fitted searches and ensembles that skops does not trust by itself."""
 

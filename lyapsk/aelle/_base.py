@@ -1,5 +1,6 @@
 """What the regressor and the classifier share: the code and how it is fitted."""
 
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import ClassVar
 
@@ -17,7 +18,7 @@ from ..exceptions import InvalidInputError, NumericalError
 from ._autoencoder import PaperAutoencoder, ResidualAutoencoders
 from ._kernel_head import fit_kernel_head
 from ._kernels import exponential_kernels, linear_kernel
-from ._scaling import NormalScores, WinsorizedScaler, principal_axes
+from ._scaling import WinsorizedScaler, principal_axes
 from ._training import check_device, train
 
 MIN_ROWS_TO_HOLD_OUT = 12
@@ -34,6 +35,9 @@ MAX_AXES = 128
 
 PAPER_ALPHAS = (5, 5, 10, 20)
 """Weight of the target's loss in each quarter of the published training."""
+
+SMALLEST_ERROR = 1e-12
+"""Of a regression, in units of the targets' variance: below it all count the same."""
 
 BLOCK = 4096
 """Rows that are encoded or predicted at once."""
@@ -142,28 +146,37 @@ class BaseAeLLE(Persistent, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         with np.errstate(over="ignore"):  # of what is too far to be squared, infinity
             return np.mean(self.input_scaler_.in_units(difference) ** 2, axis=1)
 
-    def _fit(self, X, targets, target_losses):
-        """Fit scaler, autoencoders and kernel regressions to validated rows.
+    def _fit(self, rows, target_losses):
+        """Fit scaler, autoencoders and kernel regressions.
 
         ``target_losses(predictions, targets)`` gives a loss for each member and row.
         """
         device = check_device(self.device)
         self._is_paper = self.architecture == "paper"
-        for name in ("heads_", "scores_", "usual_disagreement_"):
+        for name in ("heads_", "head_weights_", "usual_disagreement_"):
             # Of an earlier fit: the paper's network has none of these.
             vars(self).pop(name, None)
         self._n_features_out = self.latent_dim
         rng = check_random_state(self.random_state)
-        self.input_scaler_ = WinsorizedScaler(X)
-        self.axes_ = self._axes(self.input_scaler_.standardize(X), rng)
-        held_out = self._held_out(len(X), rng)
-        self.members_ = self._train(X, targets, held_out, target_losses, device, rng)
-        rows = rng.permutation(len(X))[:MAX_KERNEL_ROWS]
-        self._fit_heads(X[rows], targets[rows], held_out[:, rows])
+        self.input_scaler_ = WinsorizedScaler(rows.X, rows.shares)
+        rows = rows[self._order(rows.X)]
+        self.axes_ = self._axes(rows, rng)
+        held_out = self._held_out(len(rows.X), rng)
+        self.members_ = self._train(rows, held_out, target_losses, device, rng)
+        some = rng.permutation(len(rows.X))[:MAX_KERNEL_ROWS]
+        self._fit_heads(rows[some], held_out[:, some])
         return self
 
-    def _axes(self, inputs, rng):
-        return np.eye(inputs.shape[1]) if self._is_paper else principal_axes(inputs, MAX_AXES, rng)
+    def _order(self, X):
+        """Order of rows for all draws, in which neither the features' order nor units matter."""
+        lengths = np.sum(self.input_scaler_.standardize(X) ** 2, axis=1)
+        return np.argsort(lengths, kind="stable")
+
+    def _axes(self, rows, rng):
+        inputs = self.input_scaler_.standardize(rows.X)
+        if self._is_paper:
+            return np.eye(inputs.shape[1])
+        return principal_axes(inputs, rows.shares, MAX_AXES, rng)
 
     def _held_out(self, n_rows, rng):
         """For each member the rows that it does not learn from: each row by a fifth of them."""
@@ -177,12 +190,13 @@ class BaseAeLLE(Persistent, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
                 mask[fold] = True
         return masks
 
-    def _train(self, X, targets, held_out, target_losses, device, rng):
+    def _train(self, rows, held_out, target_losses, device, rng):
         with seeded(int(rng.randint(2**31 - 1)), device):
             return train(
-                self._new_members(targets.shape[1]),
-                torch.tensor(self._inputs(X)),
-                torch.tensor(targets),
+                self._new_members(rows.targets.shape[1]),
+                torch.tensor(self._inputs(rows.X)),
+                torch.tensor(rows.targets),
+                torch.tensor(rows.shares),
                 torch.tensor(held_out),
                 self._row_loss(target_losses),
                 keep_best=not self._is_paper,
@@ -217,29 +231,26 @@ class BaseAeLLE(Persistent, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
 
         return paper if self._is_paper else residual
 
-    def _fit_heads(self, X, targets, held_out):
-        """Kernel regressions on each view of the rows.
-
-        That on the inputs may be linear. The other views were shaped by the target, so that
-        leaving one out flatters a line through them.
-        """
+    def _fit_heads(self, rows, held_out):
+        """Kernel regressions on each view of the rows: on the last one a line."""
         if self._is_paper:
             return
-        _, reconstructions = self._codes_and_reconstructions(X)
-        self.scores_ = NormalScores(self._in_features(reconstructions.mean(0)))
-        views = self._views(X)
-        candidates = [exponential_kernels(view) for view in views]
-        candidates[-1].append(linear_kernel(views[-1]))
+        views = self._views(rows.X)
+        kernels = [exponential_kernels(view, rows.shares) for view in views[:-1]]
+        kernels.append([linear_kernel(views[-1], rows.shares)])
         self.heads_ = [
-            fit_kernel_head(view, targets, kernels)
-            for view, kernels in zip(views, candidates, strict=True)
+            fit_kernel_head(view, rows.targets, rows.shares, candidates)
+            for view, candidates in zip(views, kernels, strict=True)
         ]
+        self.head_weights_ = 1 / np.maximum([head.error for head in self.heads_], SMALLEST_ERROR)
+
+    def _mean_over_heads(self, values):
+        return np.average(values, axis=0, weights=self.head_weights_)
 
     def _views(self, X):
-        """What the kernel regressions see: codes, reconstructions, ranks of these, and inputs."""
+        """What the kernel regressions see: codes, reconstructions, and the inputs twice."""
         codes, reconstructions = (arrays.mean(0) for arrays in self._codes_and_reconstructions(X))
-        scores = self.scores_(self._in_features(reconstructions))
-        return codes, reconstructions, scores, self._inputs(X)
+        return codes, reconstructions, self._inputs(X), self._inputs(X)
 
     def _regress(self, X):
         """Mean prediction (n_rows, n_targets) of the regressions, or of the published head."""
@@ -248,8 +259,11 @@ class BaseAeLLE(Persistent, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         return in_blocks(self._regress_block, X)
 
     def _regress_block(self, X):
-        predictions = zip(self.heads_, self._views(X), strict=True)
-        return np.mean([head.predict(view) for head, view in predictions], axis=0)
+        return self._predicted(self.heads_, self._views(X))
+
+    def _predicted(self, heads, views):
+        predictions = [head.predict(view) for head, view in zip(heads, views, strict=True)]
+        return self._mean_over_heads(predictions)
 
     def _encode(self, X):
         return in_blocks(lambda rows: self._applied("encoder", self._inputs(rows)).mean(0), X)
@@ -275,21 +289,73 @@ class BaseAeLLE(Persistent, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         """Standardised rows along the principal axes."""
         return self.input_scaler_.standardize(X) @ self.axes_.T
 
-    def _in_features(self, reconstructions):
-        """The features that varied in `fit`, from rows along the principal axes."""
-        varies = self.input_scaler_.scale > 0
-        return reconstructions @ (self.axes_[:, varies] if varies.any() else self.axes_)
-
     def _validate_rows(self, X):
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite=False)
         return _check_finite(X)
 
-    def _validate_training_rows(self, X, y, **kwargs):
+    def _validate_training_rows(self, X, y, sample_weight, **kwargs):
+        """Rows that count, their targets, and what they count."""
         X, y = validate_data(
             self, X, y, dtype=np.float64, ensure_min_samples=2, ensure_all_finite=False, **kwargs
         )
-        return _check_finite(X), y
+        weights = _check_weights(sample_weight, _check_finite(X))
+        return X[weights > 0], y[weights > 0], weights[weights > 0]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Distinct rows, their targets, and what each counts, 1 on average.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_rows, n_features)
+    targets : ndarray of shape (n_rows, n_targets)
+    shares : ndarray of shape (n_rows,)
+    """
+
+    X: np.ndarray
+    targets: np.ndarray
+    shares: np.ndarray
+
+    def __getitem__(self, some):
+        return Rows(self.X[some], self.targets[some], self.shares[some])
+
+
+def distinct_rows(X, targets, weights):
+    """Equal rows as one that counts as much, so that copies are held out together.
+
+    Whether a row is repeated or weighted, and where it stands, then makes no difference.
+    """
+    both = np.hstack([X, targets])
+    _, first, which = np.unique(both, axis=0, return_index=True, return_inverse=True)
+    total = np.bincount(which.ravel(), weights)
+    return Rows(X[first], targets[first], total / total.mean())
+
+
+def _check_weights(sample_weight, X):
+    """Weights that are none below zero and not all zero."""
+    if sample_weight is None:
+        return np.ones(len(X))
+    weights = check_array(
+        sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight"
+    )
+    if weights.shape != (len(X),):
+        raise InvalidInputError(
+            f"sample_weight has shape {weights.shape}; it must be ({len(X)},), one weight for each "
+            "row of X."
+        )
+    if (weights < 0).any():
+        row = np.argmax(weights < 0)
+        raise InvalidInputError(
+            f"sample_weight is {weights[row]} for row {row}; weights must be 0 or more. Give 0 to "
+            "rows that shall not count."
+        )
+    if not weights.any():
+        raise InvalidInputError(
+            "sample_weight is zero for all rows; at least one must be more than zero."
+        )
+    return weights
 
 
 def _check_finite(X):

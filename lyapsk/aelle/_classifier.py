@@ -6,7 +6,7 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils.multiclass import check_classification_targets
 
 from ..exceptions import InvalidInputError
-from ._base import BaseAeLLE
+from ._base import BaseAeLLE, distinct_rows
 
 PROBABILITY_FLOOR = 0.02
 """Smallest probability before normalisation, as a share of that of a uniform guess."""
@@ -18,7 +18,8 @@ class AeLLEClassifier(ClassifierMixin, BaseAeLLE):
     An ensemble of autoencoders reconstructs the spectra and predicts the class from its latent
     code, the AeLLE [1]_, so that networks with similar spectra and of one class lie together in
     the code. The probabilities come from kernel ridge regressions of class membership on the
-    code, on the reconstruction, on the ranks of the reconstruction, and on the inputs.
+    code, on the reconstruction, and on the inputs, curved and linear, each counting the less the
+    larger its leave-one-out error.
 
     Inputs are standardised inside, and clipped at five standard deviations, so raw spectra
     will do, and a few wild rows do little harm.
@@ -68,10 +69,10 @@ class AeLLEClassifier(ClassifierMixin, BaseAeLLE):
     members_ : torch.nn.Module
         The trained autoencoders.
     heads_ : list of KernelHead
-        Regressions on the mean code, the mean reconstruction, the ranks of the latter, and the
-        standardised features along the principal axes.
-    scores_ : NormalScores
-        From reconstructions to ranks.
+        Regressions on the mean code, the mean reconstruction, and twice on the standardised
+        features along the principal axes: curved and linear.
+    head_weights_ : ndarray of shape (4,)
+        What each regression counts: 1 over its leave-one-out error.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -111,8 +112,8 @@ class AeLLEClassifier(ClassifierMixin, BaseAeLLE):
     """
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y):
-        """Fit the autoencoder and the class probabilities on its code.
+    def fit(self, X, y, sample_weight=None):
+        """Fit the autoencoders and the class probabilities.
 
         Parameters
         ----------
@@ -120,13 +121,22 @@ class AeLLEClassifier(ClassifierMixin, BaseAeLLE):
             Spectra or features of spectra, in any units; at least two rows.
         y : array-like of shape (n_networks,)
             Class of each network; at least two classes.
+        sample_weight : array-like of shape (n_networks,), default=None
+            What each network counts: 2 is as if it were there twice, 0 as if it were not there.
+            None is 1 for all. Only ratios matter.
 
         Returns
         -------
         self : AeLLEClassifier
             The fitted estimator.
+
+        Raises
+        ------
+        InvalidInputError
+            If a row of `X` or a weight is not finite, a weight is less than 0 or all are 0, or
+            fewer than two classes are left.
         """
-        X, y = self._validate_training_rows(X, y)
+        X, y, weights = self._validate_training_rows(X, y, sample_weight)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
@@ -134,7 +144,8 @@ class AeLLEClassifier(ClassifierMixin, BaseAeLLE):
                 f"y holds only the class {self.classes_[0]}; AeLLEClassifier needs two or more "
                 "classes. Add networks of another class, or regress on a number instead."
             )
-        return self._fit(X, np.eye(len(self.classes_))[labels], _relative_cross_entropies)
+        rows = distinct_rows(X, np.eye(len(self.classes_))[labels], weights)
+        return self._fit(rows, _relative_cross_entropies)
 
     def predict_proba(self, X):
         """Estimate the probability of each class.

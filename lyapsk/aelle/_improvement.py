@@ -59,7 +59,7 @@ def improve(aelle, X, *, sign, n_steps, reach):
     farthest = max(spread.usual, *spread.distances(code[None]))
 
     def quality(codes):
-        return sign * aelle._performance(aelle.inverse_transform(codes))
+        return sign * aelle._performance(aelle.inverse_transform(codes))[:, 0]
 
     codes, best = [code], quality(code[None])[0]
     while len(codes) <= n_steps and len(spread.axes):
@@ -74,7 +74,7 @@ def improve(aelle, X, *, sign, n_steps, reach):
         best = found[first]
     codes = np.array(codes)
     rows = aelle.inverse_transform(codes)
-    predictions, std = aelle._performance(rows), aelle._deviation(rows)
+    predictions, std = aelle._performance(rows)[:, 0], aelle._deviation(rows)[:, 0]
     return Improvement(X.mean(axis=0), codes, rows, predictions, std)
 
 

@@ -7,7 +7,7 @@ from scipy.linalg import eigh, solve
 
 from ._kernels import Exponential, Linear
 
-RIDGES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+RIDGES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Candidates, in units of the kernel of a usual row with itself."""
 
 
@@ -15,13 +15,15 @@ RIDGES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 class KernelHead:
     """Prediction ``offset + k(z) @ weights`` with ``k_i(z) = kernel(z, rows_i)``.
 
-    The same formulas are those of a Gaussian process with this kernel and noise `ridge`, from
-    which the variance comes, in units of the kernel.
+    The same formulas are those of a Gaussian process with this kernel and noise ``ridge / share``
+    in a row, from which the variance comes, in units of the kernel.
 
     Attributes
     ----------
     kernel : Exponential or Linear
     rows : ndarray of shape (n_rows, n_columns)
+    shares : ndarray of shape (n_rows,)
+        What each row counts.
     offset : ndarray of shape (n_targets,)
         The targets' mean.
     weights : ndarray of shape (n_rows, n_targets)
@@ -34,53 +36,63 @@ class KernelHead:
 
     kernel: Exponential | Linear
     rows: np.ndarray
+    shares: np.ndarray
     offset: np.ndarray
     weights: np.ndarray
     ridge: float
     residuals: np.ndarray
     variances: np.ndarray
 
+    @property
+    def error(self):
+        """Mean squared leave-one-out residual, of all targets together."""
+        return np.average(np.sum(self.residuals**2, axis=1), weights=self.shares)
+
     def predict(self, rows):
         """Return the predicted targets, (n_rows, n_targets)."""
         return self.offset + self.kernel(rows, self.rows) @ self.weights
 
     def variance(self, rows):
-        """Return the variance of new targets, (n_rows,), at least `ridge`."""
+        """Return the variance of new targets that count 1, (n_rows,), at least `ridge`."""
         similarity = self.kernel(rows, self.rows)
         explained = np.sum(similarity.T * _solve(self, similarity.T), axis=0)
         return np.maximum(self.kernel.with_itself(rows) - explained, 0) + self.ridge
 
-    def refitted(self, rows, targets):
+    def refitted(self, rows, targets, shares):
         """Predictor with the same kernel and ridge from other rows."""
-        moved = replace(self, rows=rows, offset=targets.mean(axis=0))
-        return replace(moved, weights=_solve(moved, targets - moved.offset))
+        offset = np.average(targets, axis=0, weights=shares)
+        moved = replace(self, rows=rows, shares=shares, offset=offset)
+        return replace(moved, weights=_solve(moved, targets - offset))
 
 
-def fit_kernel_head(rows, targets, kernels):
+def fit_kernel_head(rows, targets, shares, kernels):
     """Return the `KernelHead` with the smallest leave-one-out error for any kernel and ridge."""
-    heads = (head for kernel in kernels for head in _ridge_path(rows, targets, kernel))
-    return min(heads, key=lambda head: np.mean(head.residuals**2))
+    heads = (head for kernel in kernels for head in _ridge_path(rows, targets, shares, kernel))
+    return min(heads, key=lambda head: head.error)
 
 
-def _ridge_path(rows, targets, kernel):
-    """Yield one head for each ridge, from one eigendecomposition ``K = U diag(s) U^T``.
+def _ridge_path(rows, targets, shares, kernel):
+    """Yield one head for each ridge, from one eigendecomposition ``S K S = U diag(s) U^T``.
 
-    With ``P = (K + ridge I)^-1`` the leave-one-out residuals are ``(P y)_i / P_ii`` and the
-    variances ``1 / P_ii`` (Rasmussen and Williams, "Gaussian Processes for Machine Learning",
+    ``S`` holds the square roots of the shares, so that ``S y`` has noise `ridge` everywhere. With
+    ``P = (S K S + ridge I)^-1`` the leave-one-out residuals of ``S y`` are ``(P S y)_i / P_ii`` and
+    the variances ``1 / P_ii`` (Rasmussen and Williams, "Gaussian Processes for Machine Learning",
     section 5.4.2).
     """
-    s, U = eigh(kernel(rows, rows))
-    offset = targets.mean(axis=0)
-    projected = U.T @ (targets - offset)
+    roots = np.sqrt(shares)[:, None]
+    s, U = eigh(roots * kernel(rows, rows) * roots.T)
+    offset = np.average(targets, axis=0, weights=shares)
+    projected = U.T @ (roots * (targets - offset))
     for ridge in RIDGES:
         shrinkage = 1 / (np.maximum(s, 0) + ridge)
-        weights = U @ (shrinkage[:, None] * projected)
-        variances = 1 / (U**2 @ shrinkage)
-        residuals = weights * variances[:, None]
-        yield KernelHead(kernel, rows, offset, weights, ridge, residuals, variances)
+        solved = U @ (shrinkage[:, None] * projected)
+        spread = 1 / (U**2 @ shrinkage)
+        residuals = solved * spread[:, None] / roots
+        weights, variances = roots * solved, spread / shares
+        yield KernelHead(kernel, rows, shares, offset, weights, ridge, residuals, variances)
 
 
 def _solve(head, values):
-    """``(K + ridge I)^-1 values`` for the rows of a head."""
-    gram = head.kernel(head.rows, head.rows) + head.ridge * np.eye(len(head.rows))
+    """``(K + ridge diag(1 / shares))^-1 values`` for the rows of a head."""
+    gram = head.kernel(head.rows, head.rows) + np.diag(head.ridge / head.shares)
     return solve(gram, values, assume_a="pos")

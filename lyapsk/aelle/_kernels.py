@@ -39,12 +39,13 @@ class Linear:
         return np.sum(rows**2, axis=1) / self.unit
 
 
-def exponential_kernels(rows):
-    """Candidates for rows, from narrow to wide."""
-    unit = cdist(rows, rows).mean() or 1.0
+def exponential_kernels(rows, weights):
+    """Candidates for weighted rows, from narrow to wide."""
+    shares = weights / weights.sum()
+    unit = shares @ cdist(rows, rows) @ shares or 1.0
     return [Exponential(bandwidth * unit) for bandwidth in BANDWIDTHS]
 
 
-def linear_kernel(rows):
+def linear_kernel(rows, weights):
     """The linear kernel that is 1 on average for a row with itself."""
-    return Linear(np.mean(np.sum(rows**2, axis=1)) or 1.0)
+    return Linear(np.average(np.sum(rows**2, axis=1), weights=weights) or 1.0)

@@ -1,14 +1,16 @@
 """AeLLE for performance measured by a number."""
 
+from dataclasses import replace
+
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils import check_array
 
 from .._checks import check_count, check_positive, refusal
 from ..exceptions import InvalidInputError
-from ._base import BaseAeLLE, in_blocks
+from ._base import BaseAeLLE, distinct_rows, in_blocks
 from ._improvement import improve
-from ._scaling import NormalScores, WinsorizedScaler
+from ._scaling import WinsorizedScaler, quantiles
 
 USUAL = 0.8
 """Share of the rows seen in `fit` on which the members disagree no more than usual."""
@@ -20,7 +22,8 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
     An ensemble of autoencoders reconstructs the spectra and predicts the performance from its
     latent code, the AeLLE [1]_, so that networks with similar spectra and similar performance lie
     together in the code. The prediction is the mean of four kernel ridge regressions: on the
-    code, on the reconstruction, on the ranks of the reconstruction, and on the inputs.
+    code, on the reconstruction, and on the inputs, curved and linear, each counting the less the
+    larger its leave-one-out error.
 
     Inputs and targets are standardised inside, and clipped at five standard deviations, so raw
     spectra will do, and a few wild rows or diverged runs do little harm.
@@ -68,19 +71,19 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
     members_ : torch.nn.Module
         The trained autoencoders.
     heads_ : list of KernelHead
-        Regressions on the mean code, the mean reconstruction, the ranks of the latter, and the
-        standardised features along the principal axes.
-    scores_ : NormalScores
-        From reconstructions to ranks.
+        Regressions on the mean code, the mean reconstruction, and twice on the standardised
+        features along the principal axes: curved and linear.
+    head_weights_ : ndarray of shape (4,)
+        What each regression counts: 1 over its leave-one-out error.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the features seen in `fit`, if they were all strings.
     target_scaler_ : WinsorizedScaler
-        Units of the target.
-    noise_scale_ : float
+        Units of the targets.
+    noise_scale_ : ndarray of shape (n_targets,)
         Standard deviation of the standardised target that the kernels count as 1.
-    usual_disagreement_ : float
+    usual_disagreement_ : ndarray of shape (n_targets,)
         Variance of the members' own predictions that four fifths of the rows in `fit` stay below;
         infinite where they all agree. The paper's network has none.
 
@@ -94,9 +97,9 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
     components; each decoder mirrors it. A member learns from four fifths of the rows and keeps
     the weights of the epoch in which the others lost least. The loss is the squared error of the
     reconstruction, in units of the features' variance, plus `target_weight` times that of the
-    target. The kernels are ``exp(-distance / bandwidth)``; bandwidth and ridge have the smallest
-    leave-one-out error. The regression on the inputs is linear where this has a smaller one. Of
-    more than 1,000 rows the kernel regressions use 1,000 drawn at random, the autoencoders all.
+    target. The kernels are ``exp(-distance / bandwidth)``, the last one linear; bandwidth and
+    ridge have the smallest leave-one-out error. Of more than 1,000 rows the kernel regressions use
+    1,000 drawn at random, the autoencoders all.
 
     References
     ----------
@@ -121,18 +124,26 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
     (20,)
     """
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y):
-        """Fit the autoencoder and the regression on its code.
+    def fit(self, X, y, sample_weight=None):
+        """Fit the autoencoders and the regressions.
 
         Parameters
         ----------
         X : array-like of shape (n_networks, n_features)
             Spectra or features of spectra, in any units; at least two rows.
-        y : array-like of shape (n_networks,)
-            Performance of each network, in any units. A target further than five (robust)
-            standard deviations from the mean counts as five: that a run diverged matters, not
-            how far.
+        y : array-like of shape (n_networks,) or (n_networks, n_targets)
+            Performance of each network, in any units; several targets, such as a loss after
+            several epochs, share one code. A target further than five (robust) standard
+            deviations from the mean counts as five: that a run diverged matters, not how far.
+        sample_weight : array-like of shape (n_networks,), default=None
+            What each network counts: 2 is as if it were there twice, 0 as if it were not there.
+            None is 1 for all. Only ratios matter.
 
         Returns
         -------
@@ -142,13 +153,18 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
         Raises
         ------
         InvalidInputError
-            If a row of `X` or a target is not finite.
+            If a row of `X`, a target or a weight is not finite, or a weight is less than 0 or
+            all are 0.
         """
         _check_finite(y)
-        X, y = self._validate_training_rows(X, y, y_numeric=True)
-        performance = np.asarray(y, dtype=np.float64)[:, None]
-        self.target_scaler_ = WinsorizedScaler(performance)
-        return self._fit(X, self.target_scaler_.standardize(performance), _squared_errors)
+        X, y, weights = self._validate_training_rows(
+            X, y, sample_weight, y_numeric=True, multi_output=True
+        )
+        self._target_shape = y.shape[1:]
+        rows = distinct_rows(X, np.asarray(y, dtype=np.float64).reshape(len(y), -1), weights)
+        self.target_scaler_ = WinsorizedScaler(rows.targets, rows.shares)
+        standardized = self.target_scaler_.standardize(rows.targets)
+        return self._fit(replace(rows, targets=standardized), _squared_errors)
 
     def predict(self, X, return_std=False):
         """Predict performance.
@@ -162,9 +178,9 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
 
         Returns
         -------
-        y : ndarray of shape (n_networks,)
+        y : ndarray of shape (n_networks,) or (n_networks, n_targets)
             Predicted performance.
-        std : ndarray of shape (n_networks,)
+        std : ndarray of the same shape
             Standard deviation of the true performance about the predicted one, noise included.
             Only if `return_std`.
 
@@ -182,7 +198,10 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
         too narrow. The paper's network gives one spread for all, that of the rows it held out.
         """
         X = self._validate_rows(X)
-        return (self._performance(X), self._deviation(X)) if return_std else self._performance(X)
+        performance = self._performance(X).reshape(-1, *self._target_shape)
+        if not return_std:
+            return performance
+        return performance, self._deviation(X).reshape(performance.shape)
 
     def improve(self, X, *, larger_is_better, n_steps=8, reach=2.0):
         """Find what the rows of better networks would look like.
@@ -212,8 +231,8 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
         Raises
         ------
         InvalidInputError
-            If an argument is not allowed, or the architecture is the paper's, which keeps no
-            codes.
+            If an argument is not allowed, the architecture is the paper's, which keeps no codes,
+            or there are several targets.
 
         See Also
         --------
@@ -241,6 +260,11 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
                 "architecture: got 'paper', which keeps no codes to stay among. Fit with "
                 "architecture='residual'."
             )
+        if self._target_shape:
+            raise InvalidInputError(
+                f"y had {self._target_shape[0]} columns in fit; a path leads uphill in one. Fit "
+                "with the one target that shall improve, of shape (n_networks,)."
+            )
         if not isinstance(larger_is_better, bool | np.bool_):
             raise refusal("larger_is_better", larger_is_better, "True or False")
         return improve(
@@ -252,54 +276,63 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
         )
 
     def _performance(self, X):
-        return self.target_scaler_.restore(self._regress(X))[:, 0]
+        return self.target_scaler_.restore(self._regress(X))
 
     def _deviation(self, X):
         return self.noise_scale_ * self.target_scaler_.scale * np.sqrt(self._variance(X))
 
     def _variance(self, X):
-        """Variance of the target, in units of `noise_scale_` squared."""
-        return np.ones(len(X)) if self._is_paper else in_blocks(self._variance_of_block, X)
+        """Variance of the targets, (n_rows, n_targets), in units of `noise_scale_` squared."""
+        if self._is_paper:
+            return np.ones((len(X), 1))
+        return in_blocks(self._variance_of_block, X)
 
     def _variance_of_block(self, X):
         widening = np.maximum(1, self._disagreement(X) / self.usual_disagreement_)
-        return widening * _variance(self.heads_, self._views(X))
+        return widening * self._told_variance(self.heads_, self._views(X))
+
+    def _told_variance(self, heads, views):
+        """Variance that regressions tell, (n_rows, 1)."""
+        variances = [head.variance(view) for head, view in zip(heads, views, strict=True)]
+        return self._mean_over_heads(variances)[:, None]
 
     def _disagreement(self, X):
-        """Variance over the members of what the linear head of each predicts, (n_rows,)."""
-        return self._applied("head", self._applied("encoder", self._inputs(X))).var(axis=0)[:, 0]
+        """Variance over members of what the linear head of each predicts, (n_rows, n_targets)."""
+        return self._applied("head", self._applied("encoder", self._inputs(X))).var(axis=0)
 
-    def _fit_heads(self, X, targets, held_out):
-        super()._fit_heads(X, targets, held_out)
+    def _fit_heads(self, rows, held_out):
+        super()._fit_heads(rows, held_out)
         if self._is_paper:
-            rows = held_out[0] if held_out.any() else np.full(len(X), True)
-            self.noise_scale_ = np.sqrt(np.mean((self._regress(X) - targets)[rows] ** 2))
+            counts = rows.shares * (held_out[0] if held_out.any() else 1)
+            errors = self._regress(rows.X) - rows.targets
+            self.noise_scale_ = np.sqrt(np.average(errors**2, axis=0, weights=counts))
             return
-        self.usual_disagreement_ = np.quantile(self._disagreement(X), USUAL) or np.inf
-        residuals = np.mean([head.residuals for head in self.heads_], axis=0)[:, 0]
-        variances = np.mean([head.variances for head in self.heads_], axis=0)
-        left_out = np.mean(residuals**2 / variances)
-        self.noise_scale_ = np.sqrt(max(left_out, *self._surprises(X, targets, held_out), 0))
+        usual = quantiles(self._disagreement(rows.X), rows.shares, [USUAL])[0]
+        self.usual_disagreement_ = np.where(usual > 0, usual, np.inf)
+        residuals = self._mean_over_heads([head.residuals for head in self.heads_])
+        variances = self._mean_over_heads([head.variances for head in self.heads_])
+        left_out = np.average(residuals**2 / variances[:, None], axis=0, weights=rows.shares)
+        self.noise_scale_ = np.sqrt(np.maximum(left_out, self._surprise(rows, held_out)))
 
-    def _surprises(self, X, targets, held_out):
+    def _surprise(self, rows, held_out):
         """Mean of all members' squared residuals of held-out rows, in units of the variance."""
         if not held_out.any():
-            return []
-        inputs = self._inputs(X)
-        members = zip(*self._codes_and_reconstructions(X), held_out, strict=True)
-        surprises = [self._surprise(*member, inputs, targets) for member in members]
-        return [np.mean(np.concatenate(surprises))]
+            return 0.0
+        members = zip(held_out, *self._codes_and_reconstructions(rows.X), strict=True)
+        surprises = np.concatenate([self._surprises(rows, *member) for member in members])
+        counts = np.concatenate([rows.shares[held] for held in held_out])
+        return np.average(surprises, axis=0, weights=counts)
 
-    def _surprise(self, codes, reconstructions, held_out, inputs, targets):
-        features = self._in_features(reconstructions)
-        views = codes, reconstructions, NormalScores(features[~held_out])(features), inputs
+    def _surprises(self, rows, held_out, codes, reconstructions):
+        inputs, seen = self._inputs(rows.X), rows[~held_out]
+        views = codes, reconstructions, inputs, inputs
         heads = [
-            head.refitted(view[~held_out], targets[~held_out])
+            head.refitted(view[~held_out], seen.targets, seen.shares)
             for head, view in zip(self.heads_, views, strict=True)
         ]
         views = [view[held_out] for view in views]
-        predicted = np.mean([h.predict(v) for h, v in zip(heads, views, strict=True)], axis=0)
-        return (predicted - targets[held_out])[:, 0] ** 2 / _variance(heads, views)
+        errors = self._predicted(heads, views) - rows.targets[held_out]
+        return errors**2 / self._told_variance(heads, views)
 
 
 def _check_finite(y):
@@ -309,18 +342,14 @@ def _check_finite(y):
     values = check_array(
         y, dtype=np.float64, ensure_2d=False, ensure_all_finite=False, input_name="y"
     )
-    bad = np.flatnonzero(~np.isfinite(values))
+    bad = np.argwhere(~np.isfinite(values))
     if len(bad):
-        value = values.flat[bad[0]]
+        value = values[tuple(bad[0])]
         kind = "NaN" if np.isnan(value) else "infinity"
         raise InvalidInputError(
-            f"Input y contains {kind}: row {bad[0]} holds {value}. Leave out runs that diverged, "
-            "or give them a finite value a little worse than the worst of the others."
+            f"Input y contains {kind}: row {bad[0][0]} holds {value}. Leave out runs that "
+            "diverged, or give them a finite value a little worse than the worst of the others."
         )
-
-
-def _variance(heads, views):
-    return np.mean([head.variance(view) for head, view in zip(heads, views, strict=True)], axis=0)
 
 
 def _squared_errors(predictions, targets):

@@ -1,8 +1,6 @@
-"""Units, axes and ranks of features, that a few wild values cannot spoil."""
+"""Units and axes of features, that a few wild values cannot spoil."""
 
 import numpy as np
-from scipy.special import ndtri
-from sklearn.preprocessing import QuantileTransformer
 from sklearn.utils.extmath import randomized_svd
 
 CLIP = 5.0
@@ -23,18 +21,23 @@ class WinsorizedScaler:
     ----------
     values : ndarray of shape (n_rows, n_columns)
         The rows that define the columns' units.
+    shares : ndarray of shape (n_rows,)
+        What each row counts.
 
     Attributes
     ----------
     center, scale : ndarray of shape (n_columns,)
     """
 
-    def __init__(self, values):
-        median = np.median(values, axis=0)
-        spread = _robust_deviation(values, median)
+    def __init__(self, values, shares):
+        low, median, high = quantiles(values, shares, [0.1, 0.5, 0.9])
+        largest = np.abs(values - median).max(axis=0)
+        # Where most values of a column are equal, the largest deviation is its unit.
+        spread = np.where(high > low, (high - low) / _NORMAL_DECILE_RANGE, largest)
         pulled_in = np.clip(_divide(values - median, spread), -CLIP, CLIP)
-        scale = spread * pulled_in.std(axis=0)
-        self.center = median + spread * pulled_in.mean(axis=0)
+        mean = np.average(pulled_in, axis=0, weights=shares)
+        scale = spread * np.sqrt(np.average((pulled_in - mean) ** 2, axis=0, weights=shares))
+        self.center = median + spread * mean
         varies = scale > 10 * np.finfo(float).eps * np.abs(self.center)
         self.scale = np.where(varies, scale, 0.0)
 
@@ -51,40 +54,20 @@ class WinsorizedScaler:
         return self.center + self.scale * standardized
 
 
-class NormalScores:
-    """Ranks among reference rows, column by column, as quantiles of a standard normal.
-
-    Between the reference values ranks are interpolated; beyond them they stay half a rank from
-    the end.
-
-    Parameters
-    ----------
-    reference : ndarray of shape (n_rows, n_columns)
-    """
-
-    def __init__(self, reference):
-        n_rows = len(reference)
-        self._largest = ndtri(1 - 0.5 / n_rows)
-        self._quantiles = QuantileTransformer(
-            n_quantiles=n_rows, output_distribution="normal", subsample=None
-        ).fit(reference)
-
-    def __call__(self, values):
-        """Scores (n_rows, n_columns) of rows."""
-        return np.clip(self._quantiles.transform(values), -self._largest, self._largest)
+def quantiles(values, shares, orders):
+    """Quantiles (n_orders, n_columns) of rows, linear between the middles of their shares."""
+    order = np.argsort(values, axis=0)
+    shares = shares[order]
+    middles = (np.cumsum(shares, axis=0) - shares / 2) / shares.sum(axis=0)
+    columns = zip(middles.T, np.take_along_axis(values, order, axis=0).T, strict=True)
+    return np.array([np.interp(orders, *column) for column in columns]).T
 
 
-def principal_axes(inputs, n_axes, rng):
+def principal_axes(inputs, shares, n_axes, rng):
     """Leading right singular vectors (n_axes, n_columns) of rows, as many as there can be."""
     n_axes = min(n_axes, *inputs.shape)
-    return randomized_svd(inputs, n_axes, power_iteration_normalizer="QR", random_state=rng)[2]
-
-
-def _robust_deviation(values, median):
-    """Deviation by the deciles, or the largest one where most values of a column are equal."""
-    low, high = np.quantile(values, [0.1, 0.9], axis=0)
-    largest = np.abs(values - median).max(axis=0)
-    return np.where(high > low, (high - low) / _NORMAL_DECILE_RANGE, largest)
+    weighted = np.sqrt(shares)[:, None] * inputs
+    return randomized_svd(weighted, n_axes, power_iteration_normalizer="QR", random_state=rng)[2]
 
 
 def _divide(values, scale):

@@ -17,11 +17,14 @@ MOST_STEPS = 4
 WARMUP = 10
 """Steps over which the step size grows to its full value."""
 
+TINY = torch.finfo(torch.float64).tiny
+
 
 def train(
     members,
     inputs,
     targets,
+    shares,
     held_out,
     row_loss,
     *,
@@ -40,6 +43,8 @@ def train(
     ----------
     members : ResidualAutoencoders or PaperAutoencoder
     inputs, targets : Tensor of shape (n_rows, n_inputs) and (n_rows, n_targets)
+    shares : Tensor of shape (n_rows,)
+        What each row counts.
     held_out : Tensor of bool, shape (n_members, n_rows)
         Rows that a member does not learn from.
     row_loss : callable
@@ -58,7 +63,8 @@ def train(
         Above 0, a progress bar.
     """
     members.to(device).train()
-    inputs, targets, held_out = (tensor.to(device) for tensor in (inputs, targets, held_out))
+    inputs, targets, shares = (tensor.to(device) for tensor in (inputs, targets, shares))
+    held, learned = (shares * mask.to(device) for mask in (held_out, ~held_out))
     n_batches = -(-len(inputs) // LARGEST_BATCH)
     n_epochs = max(1, min(max_epochs, MOST_STEPS * max_epochs // n_batches))
     optimizer = torch.optim.AdamW(members.parameters(), lr=lr)
@@ -74,17 +80,17 @@ def train(
     for epoch in tqdm(range(n_epochs), desc="training AeLLE", disable=not verbose):
         start, lost = _copies(members), 0
         for rows in torch.randperm(len(inputs)).to(device).split(LARGEST_BATCH):
-            losses, held = losses_of(rows, epoch / n_epochs), held_out[:, rows]
-            lost = lost + (losses.detach() * held).sum(1)
+            losses, counts = losses_of(rows, epoch / n_epochs), learned[:, rows]
+            lost = lost + (losses.detach() * held[:, rows]).sum(1)
             optimizer.zero_grad()
-            (losses * ~held / (~held).sum(1, keepdim=True).clamp(min=1)).sum().backward()
+            (losses * counts / counts.sum(1, keepdim=True).clamp(min=TINY)).sum().backward()
             optimizer.step()
             schedule.step()
         best.consider(start, lost)
     if keep_best and held_out.any():
         with torch.no_grad():
             batches = torch.arange(len(inputs), device=device).split(LARGEST_BATCH)
-            lost = sum((losses_of(rows, 1) * held_out[:, rows]).sum(1) for rows in batches)
+            lost = sum((losses_of(rows, 1) * held[:, rows]).sum(1) for rows in batches)
         best.consider(_copies(members), lost)
         best.restore()
     return members.cpu().eval().requires_grad_(False)

@@ -343,3 +343,95 @@ def test_fits_where_gradients_are_off_and_on_any_name_of_the_cpu(Estimator, rows
     for mode in (torch.no_grad, torch.inference_mode):
         with mode():
             assert_same_outputs(first, quick(Estimator, device="cpu:0").fit(X, y), X)
+
+
+@both
+@pytest.mark.parametrize("architecture", ["residual", "paper"])
+def test_weights_repetitions_and_the_order_of_rows_are_all_one(Estimator, architecture, rows):
+    X, y = rows
+    rng = np.random.default_rng(0)
+    counts = rng.integers(0, 4, size=60)
+    repeated = rng.permutation(np.repeat(np.arange(60), counts))
+    settings = {"architecture": architecture}
+    expected = quick(Estimator, **settings).fit(X[repeated], y[repeated])
+    order = rng.permutation(60)
+    weighted = quick(Estimator, **settings).fit(X[order], y[order], sample_weight=counts[order] / 7)
+    for found, values in zip(outputs(weighted, X), outputs(expected, X), strict=True):
+        np.testing.assert_allclose(found, values, rtol=1e-6, atol=1e-9)
+    unweighted = quick(Estimator, **settings).fit(X, y)
+    assert np.abs(unweighted.transform(X) - expected.transform(X)).max() > 1e-3
+
+
+@both
+def test_copies_of_a_row_are_held_out_together(Estimator, rows, monkeypatch):
+    X, y = rows
+    seen = []
+    original = Estimator._fit_heads
+    monkeypatch.setattr(
+        Estimator,
+        "_fit_heads",
+        lambda self, rows, held_out: (
+            seen.append((rows, held_out)) or original(self, rows, held_out)
+        ),
+    )
+    quick(Estimator).fit(np.vstack([X, X[:30]]), np.concatenate([y, y[:30]]))
+    (distinct, held_out), *_ = seen
+    assert len(distinct.X) == 60
+    assert (held_out.sum(axis=0) == 2).all()
+    expected = np.where((distinct.X[:, None] == X[:30]).all(axis=2).any(axis=1), 4 / 3, 2 / 3)
+    np.testing.assert_allclose(distinct.shares, expected)
+
+
+@both
+@pytest.mark.parametrize("architecture", ["residual", "paper"])
+def test_what_hardly_counts_is_hardly_learned(Estimator, architecture):
+    """Half of the rows have the opposite target."""
+    hidden, mixed = np.random.default_rng(0).normal(size=(2, 240, 32))
+    X, y = hidden[:, :1] + 0.1 * mixed, (hidden[:, 0] > 0).astype(int)
+    wrong = np.arange(120) % 2 == 1
+    told = np.where(wrong, 1 - y[:120], y[:120])
+    settings = {"random_state": 0, "architecture": architecture, "max_epochs": 300}
+    right, opposite = (
+        Estimator(**settings).fit(X[:120], told, sample_weight=weights).predict(X[120:])
+        for weights in (np.where(wrong, 0.02, 1), np.where(wrong, 1, 0.02))
+    )
+    for predicted, target in ((right, y[120:]), (opposite, 1 - y[120:])):
+        assert np.mean((predicted > 0.5) == target) > 0.75
+
+
+@both
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [
+        (np.r_[-1.0, np.ones(59)], "sample_weight is -1.0 for row 0"),
+        (np.r_[np.ones(58), np.nan, 1], "sample_weight contains NaN"),
+        (np.zeros(60), "sample_weight is zero for all rows"),
+        (np.ones(59), r"sample_weight has shape \(59,\); it must be \(60,\)"),
+        (np.ones((60, 1)), r"sample_weight has shape \(60, 1\); it must be \(60,\)"),
+    ],
+)
+def test_weights_that_are_none_are_refused(Estimator, rows, weights, told):
+    with pytest.raises(ValueError, match=told):
+        quick(Estimator).fit(*rows, sample_weight=weights)
+
+
+def test_a_class_that_counts_nothing_is_none(rows):
+    X, y = rows
+    with pytest.raises(InvalidInputError, match="y holds only the class 1"):
+        quick(AeLLEClassifier).fit(X, y, sample_weight=y)
+    three = np.where(np.arange(60) < 20, 2, y)
+    aelle = quick(AeLLEClassifier).fit(X, three, sample_weight=three != 2)
+    np.testing.assert_array_equal(aelle.classes_, [0, 1])
+
+
+@both
+def test_one_distinct_row_is_enough(Estimator, rows):
+    X, y = rows
+    weights = np.zeros(60)
+    weights[[np.argmax(y == 0), np.argmax(y == 1)]] = 1
+    if Estimator is AeLLERegressor:
+        weights[np.argmax(y == 0)] = 0
+    aelle = quick(Estimator).fit(X, y, sample_weight=weights)
+    assert np.isfinite(aelle.transform(X)).all()
+    if Estimator is AeLLERegressor:
+        np.testing.assert_allclose(aelle.predict(X, return_std=True), [np.ones(60), np.zeros(60)])

@@ -7,7 +7,12 @@ from sklearn.linear_model import Ridge
 from lyapsk.aelle._kernel_head import RIDGES, fit_kernel_head
 from lyapsk.aelle._kernels import Linear, exponential_kernels, linear_kernel
 
-CANDIDATES = {"exponential": exponential_kernels, "linear": lambda rows: [linear_kernel(rows)]}
+CANDIDATES = {
+    "exponential": exponential_kernels,
+    "linear": lambda rows, shares: [linear_kernel(rows, shares)],
+}
+SHARES = np.random.default_rng(3).uniform(0.2, 3, size=40)
+weighted = pytest.mark.parametrize("shares", [np.ones(40), SHARES], ids=["equal", "weighted"])
 both = pytest.mark.parametrize("candidates", CANDIDATES.values(), ids=CANDIDATES)
 
 
@@ -24,45 +29,69 @@ def new():
     return np.random.default_rng(1).normal(size=(9, 3))
 
 
-def fit(candidates, rows, targets):
-    return fit_kernel_head(rows, targets, candidates(rows))
+def fit(candidates, rows, targets, shares=None):
+    shares = np.ones(len(rows)) if shares is None else shares
+    return fit_kernel_head(rows, targets, shares, candidates(rows, shares))
 
 
-def gaussian_process(head, rows, targets):
+def every_kernel(rows, shares):
+    return [*exponential_kernels(rows, shares), linear_kernel(rows, shares)]
+
+
+def gaussian_process(head, rows, targets, shares=1.0):
     """scikit-learn's own, with the kernel of `head`; a Matern kernel of nu 1/2 is exponential."""
     if isinstance(head.kernel, Linear):
         kernel = ConstantKernel(1 / head.kernel.unit) * DotProduct(0, "fixed")
     else:
         kernel = Matern(head.kernel.bandwidth, nu=0.5)
-    process = GaussianProcessRegressor(kernel, alpha=head.ridge, optimizer=None)
+    process = GaussianProcessRegressor(kernel, alpha=head.ridge / shares, optimizer=None)
     return process.fit(rows, targets - head.offset)
 
 
 @both
-def test_prediction_and_variance_are_those_of_a_gaussian_process(problem, new, candidates):
-    head = fit(candidates, *problem)
-    mean, std = gaussian_process(head, *problem).predict(new, return_std=True)
+@weighted
+def test_prediction_and_variance_are_those_of_a_gaussian_process(problem, new, candidates, shares):
+    head = fit(candidates, *problem, shares)
+    mean, std = gaussian_process(head, *problem, shares).predict(new, return_std=True)
     np.testing.assert_allclose(head.predict(new), mean + head.offset, rtol=1e-8)
     np.testing.assert_allclose(head.variance(new), std[:, 0] ** 2 + head.ridge, rtol=1e-8)
 
 
 @both
-def test_leave_one_out_is_what_leaving_one_out_gives(problem, candidates):
+@weighted
+def test_leave_one_out_is_what_leaving_one_out_gives(problem, candidates, shares):
     rows, targets = problem
-    head = fit(candidates, rows, targets)
+    head = fit(candidates, rows, targets, shares)
     for row in (0, 17):
         others = np.delete(np.arange(40), row)
-        process = gaussian_process(head, rows[others], targets[others])
+        process = gaussian_process(head, rows[others], targets[others], shares[others])
         mean, std = process.predict(rows[[row]], return_std=True)
         np.testing.assert_allclose(head.residuals[row], targets[row] - mean[0] - head.offset)
-        np.testing.assert_allclose(head.variances[row], std[0, 0] ** 2 + head.ridge)
+        np.testing.assert_allclose(head.variances[row], std[0, 0] ** 2 + head.ridge / shares[row])
+
+
+@both
+def test_a_row_that_counts_three_times_is_like_three_rows(problem, new, candidates):
+    rows, targets = problem
+    counts = np.random.default_rng(2).integers(1, 4, size=40)
+    head = fit(candidates, rows, targets, counts)
+    repeated = np.repeat(np.arange(40), counts)
+    other = head.refitted(rows[repeated], targets[repeated], np.ones(len(repeated)))
+    np.testing.assert_allclose(head.offset, other.offset)
+    np.testing.assert_allclose(head.predict(new), other.predict(new))
+    np.testing.assert_allclose(head.variance(new), other.variance(new))
+
+
+def test_the_error_counts_rows_by_their_share(problem):
+    shares = np.linspace(0.5, 1.5, 40)
+    head = fit(exponential_kernels, *problem, shares)
+    assert head.error == pytest.approx((shares[:, None] * head.residuals**2).sum() / 40)
 
 
 def test_no_candidate_has_a_smaller_leave_one_out_error(problem):
     rows, targets = problem
-    kernels = [*exponential_kernels(rows), linear_kernel(rows)]
-    head = fit_kernel_head(rows, targets, kernels)
-    for kernel in kernels:
+    head = fit(every_kernel, rows, targets)
+    for kernel in every_kernel(rows, np.ones(40)):
         for ridge in RIDGES:
             precision = np.linalg.inv(kernel(rows, rows) + ridge * np.eye(40))
             residuals = precision @ (targets - targets.mean(axis=0)) / np.diag(precision)[:, None]
@@ -74,7 +103,7 @@ def test_a_line_is_chosen_where_it_is_one(target, is_linear):
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(60, 2))
     targets = target(rows, axis=1)[:, None] + 0.3 * rng.normal(size=(60, 1))
-    head = fit_kernel_head(rows, targets, [*exponential_kernels(rows), linear_kernel(rows)])
+    head = fit(every_kernel, rows, targets)
     assert isinstance(head.kernel, Linear) == is_linear
 
 
@@ -109,7 +138,7 @@ def test_equal_rows_predict_the_mean(candidates):
 def test_refitted_is_the_same_process_on_other_rows(problem, candidates):
     rows, targets = problem
     head = fit(candidates, rows, targets)
-    other = head.refitted(rows[:15], targets[:15])
+    other = head.refitted(rows[:15], targets[:15], np.ones(15))
     process = gaussian_process(other, rows[:15], targets[:15])
     mean, std = process.predict(rows[15:], return_std=True)
     assert (other.kernel, other.ridge) == (head.kernel, head.ridge)

@@ -211,12 +211,12 @@ def test_the_target_shapes_the_code(split):
     loud, quiet = rng.normal(size=(2, 400))
     X = np.c_[np.outer(loud, np.ones(6)), np.outer(quiet, np.ones(2))]
     X += 0.1 * rng.normal(size=X.shape)
-    scores = [
-        AeLLERegressor(latent_dim=1, target_weight=weight, random_state=0)
-        .fit(X[:200], quiet[:200])
-        .score(X[200:], quiet[200:])
-        for weight in (0, 10)
-    ]
+    by_code = []
+    for weight in (0, 10):
+        aelle = AeLLERegressor(latent_dim=1, target_weight=weight, random_state=0)
+        aelle.fit(X[:200], quiet[:200])
+        by_code.append(aelle.heads_[0].predict(aelle.transform(X[200:]))[:, 0])
+    scores = [r2_score(quiet[200:], predicted) for predicted in by_code]
     assert scores[0] < 0.5
     assert scores[1] > 0.9
 
@@ -233,9 +233,9 @@ def test_the_spread_is_measured_on_rows_that_did_not_shape_the_code(split, monke
     seen = []
     monkeypatch.setattr(
         AeLLERegressor,
-        "_surprise",
-        lambda self, codes, reconstructions, held_out, inputs, targets: (
-            seen.append(held_out) or np.full(held_out.sum(), 9.0)
+        "_surprises",
+        lambda self, rows, held_out, codes, reconstructions: (
+            seen.append(held_out) or np.full((held_out.sum(), 1), 9.0)
         ),
     )
     aelle = AeLLERegressor(max_epochs=5, random_state=0).fit(X, y)
@@ -243,14 +243,26 @@ def test_the_spread_is_measured_on_rows_that_did_not_shape_the_code(split, monke
     assert (np.sum(seen, axis=0) == 2).all()
 
 
-def test_the_prediction_is_the_mean_of_the_regressions(fitted, split):
+def test_the_prediction_is_the_mean_of_the_regressions_by_their_errors(fitted, split):
     X_new = split[2]
     code = fitted.heads_[0].predict(fitted.transform(X_new))
     views = fitted._views(X_new)
     every = [head.predict(view) for head, view in zip(fitted.heads_, views, strict=True)]
     np.testing.assert_allclose(every[0], code)
-    mean = fitted.target_scaler_.restore(np.mean(every, axis=0))[:, 0]
-    np.testing.assert_allclose(fitted.predict(X_new), mean)
+    weights = [1 / np.mean(head.residuals**2) for head in fitted.heads_]
+    np.testing.assert_allclose(fitted.head_weights_, weights)
+    mean = np.average(every, axis=0, weights=weights)
+    np.testing.assert_allclose(fitted.predict(X_new), fitted.target_scaler_.restore(mean)[:, 0])
+
+
+def test_a_line_that_says_nothing_counts_next_to_nothing():
+    decay, rank = np.linspace(0.1, 2, 120)[:, None], np.linspace(0, 1, 32)
+    X = -decay * rank + 0.02 * np.random.default_rng(0).normal(size=(120, 32))
+    y = np.exp(-((decay[:, 0] - 1) ** 2))
+    aelle = AeLLERegressor(random_state=0).fit(X[::2], y[::2])
+    line = aelle.heads_[-1].predict(aelle._views(X[1::2])[-1])
+    assert r2_score(y[1::2], aelle.target_scaler_.restore(line)[:, 0]) < 0.2
+    assert aelle.score(X[1::2], y[1::2]) > 0.99
 
 
 def test_the_published_network_gives_one_spread_for_all(split):
@@ -274,3 +286,57 @@ def test_targets_that_are_not_finite_are_named(split, value, kind, as_kind):
 def test_text_targets_are_refused(split):
     with pytest.raises(ValueError, match="could not convert string to float"):
         AeLLERegressor().fit(split[0], np.full(150, "high"))
+
+
+def several(y):
+    """Targets of different kinds and units."""
+    return np.c_[y, 100 - 3 * y**2, np.random.default_rng(5).normal(size=len(y))]
+
+
+def test_several_targets_are_each_predicted_with_their_own_spread(split):
+    X, y, X_new, y_new = split
+    aelle = AeLLERegressor(random_state=0).fit(X, several(y))
+    predicted, spread = aelle.predict(X_new, return_std=True)
+    assert predicted.shape == spread.shape == (200, 3)
+    truth = several(y_new)
+    *found, noise = r2_score(truth, predicted, multioutput="raw_values")
+    for column, score in enumerate(found):
+        alone = AeLLERegressor(random_state=0).fit(X, several(y)[:, column])
+        assert score > alone.score(X_new, truth[:, column]) - 0.05
+    assert noise < 0.1
+    assert spread[:, 2].mean() == pytest.approx(1, abs=0.15)
+    error = np.sqrt(np.mean((predicted - truth) ** 2, axis=0))
+    ratio = error / np.sqrt(np.mean(spread**2, axis=0))
+    assert ((ratio > 0.5) & (ratio < 1.3)).all()
+
+
+def test_one_target_or_a_column_of_one_give_the_same_numbers(split):
+    X, y, X_new, _ = split
+    flat, column = (
+        AeLLERegressor(max_epochs=5, random_state=0).fit(X, target).predict(X_new, return_std=True)
+        for target in (y, y[:, None])
+    )
+    np.testing.assert_array_equal(np.stack(flat)[:, :, None], np.stack(column))
+
+
+def test_the_published_network_predicts_several_targets(split):
+    X, y, X_new, _ = split
+    aelle = AeLLERegressor(architecture="paper", max_epochs=20, random_state=0).fit(X, several(y))
+    predicted, spread = aelle.predict(X_new, return_std=True)
+    assert predicted.shape == spread.shape == (200, 3)
+    assert (spread == spread[0]).all()
+
+
+def test_of_several_targets_the_one_that_is_not_finite_is_named(split):
+    X, y, _, _ = split
+    targets = several(y)
+    targets[7, 1] = np.inf
+    with pytest.raises(InvalidInputError, match="y contains infinity: row 7 holds inf"):
+        AeLLERegressor().fit(X, targets)
+
+
+def test_no_path_leads_uphill_in_several_targets(split):
+    X, y, _, _ = split
+    aelle = AeLLERegressor(max_epochs=2, random_state=0).fit(X, several(y))
+    with pytest.raises(InvalidInputError, match="y had 3 columns in fit"):
+        aelle.improve(X[:1], larger_is_better=True)

@@ -23,13 +23,14 @@ def row_loss(outputs, inputs, targets, progress):
     return (reconstruction - inputs).square().mean(-1) + (prediction - targets).square().mean(-1)
 
 
-def fit(inputs, targets, held_out=HELD_OUT, loss=row_loss, **settings):
+def fit(inputs, targets, held_out=HELD_OUT, loss=row_loss, shares=None, **settings):
     defaults = {"noise": 0.1, "lr": 4e-3, "max_epochs": 60, "device": "cpu", "verbose": 0}
     defaults["keep_best"] = True
     with seeded(0):
         members = ResidualAutoencoders(2, 6, 3, 8, 1)
         masks = torch.stack([held_out, held_out.flip(0)])
-        return train(members, inputs, targets, masks, loss, **(defaults | settings))
+        shares = torch.ones(N_ROWS, dtype=torch.float64) if shares is None else shares
+        return train(members, inputs, targets, shares, masks, loss, **(defaults | settings))
 
 
 def losses(members, inputs, targets):
@@ -142,3 +143,22 @@ def test_a_device_that_cannot_be_used_is_named(device):
 def test_cuda_is_refused_where_there_is_none():
     with pytest.raises(InvalidInputError, match="no 'cuda'"):
         check_device("cuda")
+
+
+def test_a_row_that_counts_twice_is_like_two():
+    inputs, targets = make_rows()
+    shares = torch.ones(N_ROWS, dtype=torch.float64)
+    shares[25] = 2
+    seen = []
+
+    def watched(outputs, *others):
+        losses = row_loss(outputs, *others)
+        if losses.requires_grad:
+            losses.retain_grad()
+            seen.append(losses)
+        return losses
+
+    fit(inputs, targets, loss=watched, shares=shares, max_epochs=1)
+    for slopes, held_out in zip(seen[0].grad, (HELD_OUT, HELD_OUT.flip(0)), strict=True):
+        counts = shares * ~held_out
+        torch.testing.assert_close(slopes.sort().values, (counts / counts.sum()).sort().values)
