@@ -56,11 +56,14 @@ class WinsorizedScaler:
 
 def quantiles(values, shares, orders):
     """Quantiles (n_orders, n_columns) of rows, linear between the middles of their shares."""
-    order = np.argsort(values, axis=0)
+    return np.array([_quantiles_of(column, shares, orders) for column in values.T]).T
+
+
+def _quantiles_of(column, shares, orders):
+    order = np.argsort(column)
     shares = shares[order]
-    middles = (np.cumsum(shares, axis=0) - shares / 2) / shares.sum(axis=0)
-    columns = zip(middles.T, np.take_along_axis(values, order, axis=0).T, strict=True)
-    return np.array([np.interp(orders, *column) for column in columns]).T
+    middles = (np.cumsum(shares) - shares / 2) / shares.sum()
+    return np.interp(orders, middles, column[order])
 
 
 def principal_axes(inputs, shares, n_axes, rng):
