@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -22,6 +23,7 @@ OWN_TYPES = (
     "lyapsk.aelle._autoencoder.PaperAutoencoder",
     "lyapsk.aelle._autoencoder.ResidualAutoencoders",
     "lyapsk.aelle._classifier.AeLLEClassifier",
+    "lyapsk.aelle._blend.Blend",
     "lyapsk.aelle._kernel_head.KernelHead",
     "lyapsk.aelle._kernels.Exponential",
     "lyapsk.aelle._kernels.Linear",
@@ -288,12 +290,26 @@ class Persistent:
     """Estimators whose state, also a pickled one, holds arrays for tensors, and the version."""
 
     def __getstate__(self):
-        return _held(super().__getstate__()) | {"_lyapsk_version": __version__}
+        state = _held(super().__getstate__())
+        if "_metadata_request" in state:
+            state["_metadata_request"] = _without_owner(state["_metadata_request"])
+        return state | {"_lyapsk_version": __version__}
 
     def __setstate__(self, state):
         state = _released(state)
         warn_of_version(type(self).__name__, state.pop("_lyapsk_version", "0"))
         super().__setstate__(state)
+
+
+def _without_owner(request):
+    """What `set_fit_request` left, with the name of its estimator in place of the estimator."""
+    request = copy(request)
+    for name, method in vars(request).items():
+        if hasattr(method, "owner"):
+            setattr(request, name, _without_owner(method))
+    if not isinstance(request.owner, str):
+        request.owner = type(request.owner).__name__
+    return request
 
 
 @dataclass(frozen=True)

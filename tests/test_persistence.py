@@ -16,9 +16,10 @@ from itertools import cycle, islice
 import joblib
 import numpy as np
 import pytest
+import sklearn
 import skops.io
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import RandomForestRegressor, VotingRegressor
 from sklearn.exceptions import NotFittedError
@@ -198,6 +199,17 @@ def test_fitted_estimators_give_the_same_numbers(name, way, fitted, tmp_path):
     assert_same(before, outputs(loaded, X))
     assert_same(before, outputs(estimator, X))
     assert len(list(tmp_path.iterdir())) <= 1
+
+
+@ways
+def test_requests_for_weights_are_kept(way, tmp_path):
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    with sklearn.config_context(enable_metadata_routing=True):
+        aelle = clone(AeLLERegressor(max_epochs=1).set_fit_request(sample_weight=True))
+        for estimator in (aelle, clone(aelle).fit(X, X[:, 0])):
+            loaded = WAYS[way](estimator, tmp_path)
+            assert loaded.get_metadata_routing().fit.requests == {"sample_weight": True}
+            assert "AeLLERegressor(" not in repr(vars(loaded)["_metadata_request"].owner)
 
 
 @each

@@ -1,6 +1,6 @@
 """What the regressor and the classifier share: the code and how it is fitted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import ClassVar
 
@@ -16,8 +16,7 @@ from .._persistence import Persistent
 from .._random import seeded
 from ..exceptions import InvalidInputError, NumericalError
 from ._autoencoder import PaperAutoencoder, ResidualAutoencoders
-from ._kernel_head import fit_kernel_head
-from ._kernels import exponential_kernels, linear_kernel
+from ._blend import fit_blends
 from ._scaling import WinsorizedScaler, principal_axes
 from ._training import check_device, train
 
@@ -36,8 +35,8 @@ MAX_AXES = 128
 PAPER_ALPHAS = (5, 5, 10, 20)
 """Weight of the target's loss in each quarter of the published training."""
 
-SMALLEST_ERROR = 1e-12
-"""Of a regression, in units of the targets' variance: below it all count the same."""
+LARGEST_RATIO = 1e9
+"""Between weights: what counts less, beside the heaviest row, is left out."""
 
 BLOCK = 4096
 """Rows that are encoded or predicted at once."""
@@ -153,24 +152,25 @@ class BaseAeLLE(Persistent, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         """
         device = check_device(self.device)
         self._is_paper = self.architecture == "paper"
-        for name in ("heads_", "head_weights_", "usual_disagreement_"):
+        for name in ("blends_", "usual_disagreement_"):
             # Of an earlier fit: the paper's network has none of these.
             vars(self).pop(name, None)
         self._n_features_out = self.latent_dim
         rng = check_random_state(self.random_state)
+        rows = rows.by_features()
         self.input_scaler_ = WinsorizedScaler(rows.X, rows.shares)
         rows = rows[self._order(rows.X)]
         self.axes_ = self._axes(rows, rng)
         held_out = self._held_out(len(rows.X), rng)
         self.members_ = self._train(rows, held_out, target_losses, device, rng)
-        some = rng.permutation(len(rows.X))[:MAX_KERNEL_ROWS]
-        self._fit_heads(rows[some], held_out[:, some])
+        some, shares = drawn(rows.shares, MAX_KERNEL_ROWS, rng)
+        self._fit_heads(replace(rows[some], shares=shares), held_out[:, some])
         return self
 
     def _order(self, X):
         """Order of rows for all draws, in which neither the features' order nor units matter."""
         lengths = np.sum(self.input_scaler_.standardize(X) ** 2, axis=1)
-        return np.argsort(lengths, kind="stable")
+        return np.argsort(lengths.round(8), kind="stable")
 
     def _axes(self, rows, rng):
         inputs = self.input_scaler_.standardize(rows.X)
@@ -232,25 +232,22 @@ class BaseAeLLE(Persistent, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         return paper if self._is_paper else residual
 
     def _fit_heads(self, rows, held_out):
-        """Kernel regressions on each view of the rows: on the last one a line."""
-        if self._is_paper:
-            return
-        views = self._views(rows.X)
-        kernels = [exponential_kernels(view, rows.shares) for view in views[:-1]]
-        kernels.append([linear_kernel(views[-1], rows.shares)])
-        self.heads_ = [
-            fit_kernel_head(view, rows.targets, rows.shares, candidates)
-            for view, candidates in zip(views, kernels, strict=True)
-        ]
-        self.head_weights_ = 1 / np.maximum([head.error for head in self.heads_], SMALLEST_ERROR)
+        """Regressions on each view of the rows."""
+        if not self._is_paper:
+            views, groups = self._views(rows.X), self._groups(rows.targets.shape[1])
+            self.blends_ = fit_blends(views, rows.targets, rows.shares, groups)
 
-    def _mean_over_heads(self, values):
-        return np.average(values, axis=0, weights=self.head_weights_)
+    def _groups(self, n_targets):
+        """Columns of the targets that share kernels and ridges: all of them."""
+        return [slice(None)]
 
     def _views(self, X):
-        """What the kernel regressions see: codes, reconstructions, and the inputs twice."""
-        codes, reconstructions = (arrays.mean(0) for arrays in self._codes_and_reconstructions(X))
-        return codes, reconstructions, self._inputs(X), self._inputs(X)
+        """What the regressions see: codes, reconstructions, and the inputs for curve and line."""
+        inputs = self._inputs(X)
+        codes, reconstructions = (
+            of_members.mean(0) for of_members in self._codes_and_reconstructions(inputs)
+        )
+        return codes, reconstructions, inputs, inputs
 
     def _regress(self, X):
         """Mean prediction (n_rows, n_targets) of the regressions, or of the published head."""
@@ -259,18 +256,17 @@ class BaseAeLLE(Persistent, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         return in_blocks(self._regress_block, X)
 
     def _regress_block(self, X):
-        return self._predicted(self.heads_, self._views(X))
+        return self._predicted(self.blends_, self._views(X))
 
-    def _predicted(self, heads, views):
-        predictions = [head.predict(view) for head, view in zip(heads, views, strict=True)]
-        return self._mean_over_heads(predictions)
+    def _predicted(self, blends, views):
+        return np.hstack([blend.predict(views) for blend in blends])
 
     def _encode(self, X):
         return in_blocks(lambda rows: self._applied("encoder", self._inputs(rows)).mean(0), X)
 
-    def _codes_and_reconstructions(self, X):
+    def _codes_and_reconstructions(self, inputs):
         """Of each member, (n_members, n_rows, ...)."""
-        codes = self._applied("encoder", self._inputs(X))
+        codes = self._applied("encoder", inputs)
         return codes, self._applied("decoder", codes)
 
     def _applied(self, part, rows):
@@ -296,66 +292,116 @@ class BaseAeLLE(Persistent, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
 
     def _validate_training_rows(self, X, y, sample_weight, **kwargs):
         """Rows that count, their targets, and what they count."""
+        check_device(self.device)
         X, y = validate_data(
             self, X, y, dtype=np.float64, ensure_min_samples=2, ensure_all_finite=False, **kwargs
         )
-        weights = _check_weights(sample_weight, _check_finite(X))
-        return X[weights > 0], y[weights > 0], weights[weights > 0]
+        weights = _check_weights(sample_weight, len(_check_finite(X)))
+        counts = weights > 1 / LARGEST_RATIO
+        return X[counts], y[counts], weights[counts]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Distinct rows, their targets, and what each counts, 1 on average.
+    """Distinct rows, their targets, and what each counts.
 
     Attributes
     ----------
     X : ndarray of shape (n_rows, n_features)
     targets : ndarray of shape (n_rows, n_targets)
+        Means, where a row has several.
     shares : ndarray of shape (n_rows,)
+    scatter : ndarray of shape (n_rows, n_targets)
+        Variance of the targets about their means.
     """
 
     X: np.ndarray
     targets: np.ndarray
     shares: np.ndarray
+    scatter: np.ndarray
+
+    @classmethod
+    def distinct(cls, X, targets, weights):
+        """Features and targets that are equal as one row that counts as much.
+
+        Whether a row is repeated or weighted, and where it stands, then makes no difference.
+        """
+        both = np.hstack([X, targets])
+        _, first, which = np.unique(both, axis=0, return_index=True, return_inverse=True)
+        shares = np.bincount(which.ravel(), weights)
+        return cls(X[first], targets[first], shares, np.zeros_like(targets[first]))
+
+    def by_features(self):
+        """Rows of equal features as one, held out and left out together; shares of 1 on average."""
+        new = np.append(True, (self.X[1:] != self.X[:-1]).any(axis=1))
+        first, which = np.flatnonzero(new), np.cumsum(new) - 1
+        shares = np.bincount(which, self.shares)
+
+        def mean(values):
+            total = np.zeros((len(first), values.shape[1]))
+            np.add.at(total, which, self.shares[:, None] * values)
+            return total / shares[:, None]
+
+        targets = mean(self.targets)
+        scatter = mean((self.targets - targets[which]) ** 2)
+        return Rows(self.X[first], targets, shares / shares.mean(), scatter)
 
     def __getitem__(self, some):
-        return Rows(self.X[some], self.targets[some], self.shares[some])
+        return Rows(self.X[some], self.targets[some], self.shares[some], self.scatter[some])
 
 
-def distinct_rows(X, targets, weights):
-    """Equal rows as one that counts as much, so that copies are held out together.
+def drawn(shares, n_most, rng):
+    """Of more rows than that some, heavy ones rather than light ones, and what each counts then.
 
-    Whether a row is repeated or weighted, and where it stands, then makes no difference.
+    A row is drawn with a chance in proportion to its share, or surely, and stands for one over the
+    chance of its kind.
     """
-    both = np.hstack([X, targets])
-    _, first, which = np.unique(both, axis=0, return_index=True, return_inverse=True)
-    total = np.bincount(which.ravel(), weights)
-    return Rows(X[first], targets[first], total / total.mean())
+    n_rows = len(shares)
+    if n_rows <= n_most:
+        return np.arange(n_rows), shares
+    order = rng.permutation(n_rows)
+    chances = n_most * shares[order] / shares.sum()
+    while chances.max() > 1:
+        sure = chances >= 1
+        rest = shares[order] * ~sure
+        chances = np.where(sure, 1, rest * (n_most - sure.sum()) / rest.sum())
+    ends = np.cumsum(chances) + rng.uniform()
+    taken = np.floor(ends) > np.floor(ends - chances)
+    some = order[taken]
+    return some, shares[some] / chances[taken] * n_most / n_rows
 
 
-def _check_weights(sample_weight, X):
-    """Weights that are none below zero and not all zero."""
+def _check_weights(sample_weight, n_rows):
+    """Weights that are numbers, none of them below zero and not all zero."""
     if sample_weight is None:
-        return np.ones(len(X))
-    weights = check_array(
-        sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight"
-    )
-    if weights.shape != (len(X),):
-        raise InvalidInputError(
-            f"sample_weight has shape {weights.shape}; it must be ({len(X)},), one weight for each "
-            "row of X."
+        return np.ones(n_rows)
+    allowed = f"one number of 0 or more for each of the {n_rows} rows of X"
+    try:
+        weights = np.asarray(sample_weight)
+        weights = weights.astype(
+            np.float64, casting="same_kind" if weights.dtype != "O" else "unsafe"
         )
-    if (weights < 0).any():
-        row = np.argmax(weights < 0)
+    except (TypeError, ValueError) as error:
         raise InvalidInputError(
-            f"sample_weight is {weights[row]} for row {row}; weights must be 0 or more. Give 0 to "
-            "rows that shall not count."
+            f"sample_weight: got {type(sample_weight).__name__}; it must hold {allowed}, or be "
+            "None for 1 each."
+        ) from error
+    if weights.shape != (n_rows,):
+        raise InvalidInputError(
+            f"sample_weight has shape {weights.shape}; it must be ({n_rows},), {allowed}."
+        )
+    wrong = np.flatnonzero(~((weights >= 0) & np.isfinite(weights)))
+    if len(wrong):
+        raise InvalidInputError(
+            f"sample_weight is {weights[wrong[0]]} for row {wrong[0]}; it must hold {allowed}. "
+            "Give 0 to rows that shall not count."
         )
     if not weights.any():
         raise InvalidInputError(
-            "sample_weight is zero for all rows; at least one must be more than zero."
+            "sample_weight is zero for all rows; at least one row must count. Pass None where all "
+            "rows count the same."
         )
-    return weights
+    return weights / weights.max()
 
 
 def _check_finite(X):

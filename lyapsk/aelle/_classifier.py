@@ -6,7 +6,7 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils.multiclass import check_classification_targets
 
 from ..exceptions import InvalidInputError
-from ._base import BaseAeLLE, distinct_rows
+from ._base import BaseAeLLE, Rows
 
 PROBABILITY_FLOOR = 0.02
 """Smallest probability before normalisation, as a share of that of a uniform guess."""
@@ -18,8 +18,8 @@ class AeLLEClassifier(ClassifierMixin, BaseAeLLE):
     An ensemble of autoencoders reconstructs the spectra and predicts the class from its latent
     code, the AeLLE [1]_, so that networks with similar spectra and of one class lie together in
     the code. The probabilities come from kernel ridge regressions of class membership on the
-    code, on the reconstruction, and on the inputs, curved and linear, each counting the less the
-    larger its leave-one-out error.
+    code, on the reconstruction, and on the inputs by a curve and by a line, each counting the less
+    the larger its leave-one-out error.
 
     Inputs are standardised inside, and clipped at five standard deviations, so raw spectra
     will do, and a few wild rows do little harm.
@@ -68,11 +68,10 @@ class AeLLEClassifier(ClassifierMixin, BaseAeLLE):
         Principal axes along which the autoencoders see the standardised features, at most 128.
     members_ : torch.nn.Module
         The trained autoencoders.
-    heads_ : list of KernelHead
-        Regressions on the mean code, the mean reconstruction, and twice on the standardised
-        features along the principal axes: curved and linear.
-    head_weights_ : ndarray of shape (4,)
-        What each regression counts: 1 over its leave-one-out error.
+    blends_ : list of Blend
+        One, for all classes: the regressions on the mean code, the mean reconstruction, and the
+        standardised features along the principal axes, once curved and once linear, with what
+        each counts.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -122,8 +121,9 @@ class AeLLEClassifier(ClassifierMixin, BaseAeLLE):
         y : array-like of shape (n_networks,)
             Class of each network; at least two classes.
         sample_weight : array-like of shape (n_networks,), default=None
-            What each network counts: 2 is as if it were there twice, 0 as if it were not there.
-            None is 1 for all. Only ratios matter.
+            What each network counts; only ratios matter. Beside networks of weight 1 one of 2 is
+            as if it were there twice, and one of 0 as if it were not there; below 1e-9 of the
+            largest counts as 0. None is 1 for all.
 
         Returns
         -------
@@ -144,7 +144,7 @@ class AeLLEClassifier(ClassifierMixin, BaseAeLLE):
                 f"y holds only the class {self.classes_[0]}; AeLLEClassifier needs two or more "
                 "classes. Add networks of another class, or regress on a number instead."
             )
-        rows = distinct_rows(X, np.eye(len(self.classes_))[labels], weights)
+        rows = Rows.distinct(X, np.eye(len(self.classes_))[labels], weights)
         return self._fit(rows, _relative_cross_entropies)
 
     def predict_proba(self, X):

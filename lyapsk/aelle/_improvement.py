@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ._scaling import quantiles
+
 DIFFERENCE = 0.1
 """Of a code in each direction to take slopes from, in standard deviations of the codes in `fit`."""
 
@@ -55,7 +57,8 @@ def improve(aelle, X, *, sign, n_steps, reach):
     improvement : Improvement
     """
     code = aelle._encode(X).mean(axis=0)
-    spread = Spread(aelle.heads_[0].rows)
+    by_code = aelle.blends_[0].heads[0]
+    spread = Spread(by_code.rows, by_code.shares)
     farthest = max(spread.usual, *spread.distances(code[None]))
 
     def quality(codes):
@@ -84,6 +87,8 @@ class Spread:
     Parameters
     ----------
     codes : ndarray of shape (n_rows, latent_dim)
+    shares : ndarray of shape (n_rows,)
+        What each counts, 1 on average.
 
     Attributes
     ----------
@@ -94,14 +99,15 @@ class Spread:
         Distance that most codes lie within.
     """
 
-    def __init__(self, codes):
-        self.center = codes.mean(axis=0)
-        _, lengths, directions = np.linalg.svd(codes - self.center, full_matrices=False)
+    def __init__(self, codes, shares):
+        self.center = np.average(codes, axis=0, weights=shares)
+        scaled = np.sqrt(shares)[:, None] * (codes - self.center)
+        _, lengths, directions = np.linalg.svd(scaled, full_matrices=False)
         varies = lengths > 1e-6 * max(lengths[0], np.finfo(float).tiny)
-        lengths = lengths[varies] / np.sqrt(len(codes) - 1)
+        lengths = lengths[varies] / np.sqrt(max(1, len(codes) - 1))
         self.axes = lengths[:, None] * directions[varies]
         self._inverse = directions[varies].T / lengths
-        self.usual = np.quantile(self.distances(codes), WITHIN)
+        (self.usual,) = quantiles(self.distances(codes)[:, None], shares, [WITHIN])[0]
 
     def distances(self, codes):
         """Mahalanobis distance of each code from the center, (n_rows,)."""

@@ -31,7 +31,7 @@ class KernelHead:
     residuals : ndarray of shape (n_rows, n_targets)
         Each row's target minus its prediction by the other rows.
     variances : ndarray of shape (n_rows,)
-        Variance of each row's target given the other rows.
+        Variance of a target that counts 1 in each row, given the other rows.
     """
 
     kernel: Exponential | Linear
@@ -58,6 +58,13 @@ class KernelHead:
         explained = np.sum(similarity.T * _solve(self, similarity.T), axis=0)
         return np.maximum(self.kernel.with_itself(rows) - explained, 0) + self.ridge
 
+    def of(self, group):
+        """The same for some of the targets."""
+        offset, weights, residuals = (
+            part[..., group] for part in (self.offset, self.weights, self.residuals)
+        )
+        return replace(self, offset=offset, weights=weights, residuals=residuals)
+
     def refitted(self, rows, targets, shares):
         """Predictor with the same kernel and ridge from other rows."""
         offset = np.average(targets, axis=0, weights=shares)
@@ -65,10 +72,28 @@ class KernelHead:
         return replace(moved, weights=_solve(moved, targets - offset))
 
 
-def fit_kernel_head(rows, targets, shares, kernels):
-    """Return the `KernelHead` with the smallest leave-one-out error for any kernel and ridge."""
-    heads = (head for kernel in kernels for head in _ridge_path(rows, targets, shares, kernel))
-    return min(heads, key=lambda head: head.error)
+def fit_kernel_heads(rows, targets, shares, kernels, groups):
+    """For each group of targets, the `KernelHead` with the smallest leave-one-out error for any
+    kernel and ridge.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_columns)
+    targets : ndarray of shape (n_rows, n_targets)
+    shares : ndarray of shape (n_rows,)
+        What each row counts: its target is the mean of so many.
+    kernels : list of Exponential or Linear
+    groups : list of slice
+        Columns of the targets that share kernel and ridge.
+
+    Returns
+    -------
+    list of KernelHead
+    """
+    heads = [head for kernel in kernels for head in _ridge_path(rows, targets, shares, kernel)]
+    return [
+        min((head.of(group) for head in heads), key=lambda head: head.error) for group in groups
+    ]
 
 
 def _ridge_path(rows, targets, shares, kernel):
@@ -88,7 +113,8 @@ def _ridge_path(rows, targets, shares, kernel):
         solved = U @ (shrinkage[:, None] * projected)
         spread = 1 / (U**2 @ shrinkage)
         residuals = solved * spread[:, None] / roots
-        weights, variances = roots * solved, spread / shares
+        variances = spread / shares + ridge * (1 - 1 / shares)
+        weights = roots * solved
         yield KernelHead(kernel, rows, shares, offset, weights, ridge, residuals, variances)
 
 

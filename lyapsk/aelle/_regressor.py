@@ -8,7 +8,7 @@ from sklearn.utils import check_array
 
 from .._checks import check_count, check_positive, refusal
 from ..exceptions import InvalidInputError
-from ._base import BaseAeLLE, distinct_rows, in_blocks
+from ._base import BaseAeLLE, Rows, in_blocks
 from ._improvement import improve
 from ._scaling import WinsorizedScaler, quantiles
 
@@ -22,8 +22,8 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
     An ensemble of autoencoders reconstructs the spectra and predicts the performance from its
     latent code, the AeLLE [1]_, so that networks with similar spectra and similar performance lie
     together in the code. The prediction is the mean of four kernel ridge regressions: on the
-    code, on the reconstruction, and on the inputs, curved and linear, each counting the less the
-    larger its leave-one-out error.
+    code, on the reconstruction, and on the inputs by a curve and by a line, each counting the less
+    the larger its leave-one-out error.
 
     Inputs and targets are standardised inside, and clipped at five standard deviations, so raw
     spectra will do, and a few wild rows or diverged runs do little harm.
@@ -70,11 +70,10 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
         Principal axes along which the autoencoders see the standardised features, at most 128.
     members_ : torch.nn.Module
         The trained autoencoders.
-    heads_ : list of KernelHead
-        Regressions on the mean code, the mean reconstruction, and twice on the standardised
-        features along the principal axes: curved and linear.
-    head_weights_ : ndarray of shape (4,)
-        What each regression counts: 1 over its leave-one-out error.
+    blends_ : list of Blend
+        For each target the regressions on the mean code, the mean reconstruction, and the
+        standardised features along the principal axes, once curved and once linear, with what
+        each counts.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -98,8 +97,11 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
     the weights of the epoch in which the others lost least. The loss is the squared error of the
     reconstruction, in units of the features' variance, plus `target_weight` times that of the
     target. The kernels are ``exp(-distance / bandwidth)``, the last one linear; bandwidth and
-    ridge have the smallest leave-one-out error. Of more than 1,000 rows the kernel regressions use
-    1,000 drawn at random, the autoencoders all.
+    ridge have the smallest leave-one-out error, for each target by itself.
+
+    Rows with equal features, as of one network trained several times, are one row with their mean
+    target, and are held out together. Of more than 1,000 different rows the kernel regressions
+    use 1,000, drawn in proportion to their weights, the autoencoders all.
 
     References
     ----------
@@ -142,8 +144,9 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
             several epochs, share one code. A target further than five (robust) standard
             deviations from the mean counts as five: that a run diverged matters, not how far.
         sample_weight : array-like of shape (n_networks,), default=None
-            What each network counts: 2 is as if it were there twice, 0 as if it were not there.
-            None is 1 for all. Only ratios matter.
+            What each network counts; only ratios matter. Beside networks of weight 1 one of 2 is
+            as if it were there twice, and one of 0 as if it were not there; below 1e-9 of the
+            largest counts as 0. None is 1 for all.
 
         Returns
         -------
@@ -161,7 +164,8 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
             X, y, sample_weight, y_numeric=True, multi_output=True
         )
         self._target_shape = y.shape[1:]
-        rows = distinct_rows(X, np.asarray(y, dtype=np.float64).reshape(len(y), -1), weights)
+        performance = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+        rows = Rows.distinct(X, performance, weights)
         self.target_scaler_ = WinsorizedScaler(rows.targets, rows.shares)
         standardized = self.target_scaler_.standardize(rows.targets)
         return self._fit(replace(rows, targets=standardized), _squared_errors)
@@ -190,7 +194,7 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
         the rows seen in `fit`. Its unit is the one that matches the residuals of rows whose
         targets did not shape the code: for each member, those that it held out, predicted from
         its code of the others; or the leave-one-out residuals if these are larger. With fewer
-        than 12 rows nothing is held out and the spread is too narrow.
+        than 12 different rows nothing is held out and the spread is too narrow.
 
         It widens further where the members' own linear predictions vary more than on four fifths
         of the rows seen in `fit`: the variance grows in proportion to theirs. That is a warning
@@ -260,10 +264,11 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
                 "architecture: got 'paper', which keeps no codes to stay among. Fit with "
                 "architecture='residual'."
             )
-        if self._target_shape:
+        n_targets = len(self.target_scaler_.scale)
+        if n_targets > 1:
             raise InvalidInputError(
-                f"y had {self._target_shape[0]} columns in fit; a path leads uphill in one. Fit "
-                "with the one target that shall improve, of shape (n_networks,)."
+                f"y had {n_targets} columns in fit; a path leads uphill in one. Fit with the one "
+                "target that shall improve."
             )
         if not isinstance(larger_is_better, bool | np.bool_):
             raise refusal("larger_is_better", larger_is_better, "True or False")
@@ -289,50 +294,57 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
 
     def _variance_of_block(self, X):
         widening = np.maximum(1, self._disagreement(X) / self.usual_disagreement_)
-        return widening * self._told_variance(self.heads_, self._views(X))
-
-    def _told_variance(self, heads, views):
-        """Variance that regressions tell, (n_rows, 1)."""
-        variances = [head.variance(view) for head, view in zip(heads, views, strict=True)]
-        return self._mean_over_heads(variances)[:, None]
+        return widening * _told_by(self.blends_, self._views(X))
 
     def _disagreement(self, X):
         """Variance over members of what the linear head of each predicts, (n_rows, n_targets)."""
         return self._applied("head", self._applied("encoder", self._inputs(X))).var(axis=0)
 
+    def _groups(self, n_targets):
+        """Columns of the targets that share kernels and ridges: none with another."""
+        return [slice(column, column + 1) for column in range(n_targets)]
+
     def _fit_heads(self, rows, held_out):
         super()._fit_heads(rows, held_out)
         if self._is_paper:
             counts = rows.shares * (held_out[0] if held_out.any() else 1)
-            errors = self._regress(rows.X) - rows.targets
-            self.noise_scale_ = np.sqrt(np.average(errors**2, axis=0, weights=counts))
+            errors = (self._regress(rows.X) - rows.targets) ** 2 + rows.scatter
+            self.noise_scale_ = np.sqrt(np.average(errors, axis=0, weights=counts))
             return
         usual = quantiles(self._disagreement(rows.X), rows.shares, [USUAL])[0]
         self.usual_disagreement_ = np.where(usual > 0, usual, np.inf)
-        residuals = self._mean_over_heads([head.residuals for head in self.heads_])
-        variances = self._mean_over_heads([head.variances for head in self.heads_])
-        left_out = np.average(residuals**2 / variances[:, None], axis=0, weights=rows.shares)
-        self.noise_scale_ = np.sqrt(np.maximum(left_out, self._surprise(rows, held_out)))
+        surprise = np.maximum(
+            self._left_out_surprise(rows), self._held_out_surprise(rows, held_out)
+        )
+        self.noise_scale_ = np.sqrt(surprise)
 
-    def _surprise(self, rows, held_out):
-        """Mean of all members' squared residuals of held-out rows, in units of the variance."""
+    def _left_out_surprise(self, rows):
+        """Mean squared residual by the other rows, in units of the variance, (n_targets,)."""
+        residuals, variances = zip(*(blend.left_out() for blend in self.blends_), strict=True)
+        squared = np.hstack(residuals) ** 2 + rows.scatter
+        return np.average(squared / np.hstack(variances), axis=0, weights=rows.shares)
+
+    def _held_out_surprise(self, rows, held_out):
+        """The same of rows that a member held out, seen by that member, over all members."""
         if not held_out.any():
             return 0.0
-        members = zip(held_out, *self._codes_and_reconstructions(rows.X), strict=True)
-        surprises = np.concatenate([self._surprises(rows, *member) for member in members])
+        members = zip(held_out, *self._codes_and_reconstructions(self._inputs(rows.X)), strict=True)
+        squared = np.concatenate([self._surprises(rows, *member) for member in members])
         counts = np.concatenate([rows.shares[held] for held in held_out])
-        return np.average(surprises, axis=0, weights=counts)
+        return np.average(squared, axis=0, weights=counts)
 
     def _surprises(self, rows, held_out, codes, reconstructions):
-        inputs, seen = self._inputs(rows.X), rows[~held_out]
+        inputs = self._inputs(rows.X)
         views = codes, reconstructions, inputs, inputs
-        heads = [
-            head.refitted(view[~held_out], seen.targets, seen.shares)
-            for head, view in zip(self.heads_, views, strict=True)
+        seen, new = rows[~held_out], rows[held_out]
+        seen_views, new_views = ([view[mask] for view in views] for mask in (~held_out, held_out))
+        groups = self._groups(rows.targets.shape[1])
+        blends = [
+            blend.refitted(seen_views, seen.targets[:, group], seen.shares)
+            for blend, group in zip(self.blends_, groups, strict=True)
         ]
-        views = [view[held_out] for view in views]
-        errors = self._predicted(heads, views) - rows.targets[held_out]
-        return errors**2 / self._told_variance(heads, views)
+        squared = (self._predicted(blends, new_views) - new.targets) ** 2 + new.scatter
+        return squared / _told_by(blends, new_views)
 
 
 def _check_finite(y):
@@ -350,6 +362,11 @@ def _check_finite(y):
             f"Input y contains {kind}: row {bad[0][0]} holds {value}. Leave out runs that "
             "diverged, or give them a finite value a little worse than the worst of the others."
         )
+
+
+def _told_by(blends, views):
+    """Variance of each target, (n_rows, n_targets), in units of the kernels."""
+    return np.hstack([blend.variance(views) for blend in blends])
 
 
 def _squared_errors(predictions, targets):

@@ -17,8 +17,6 @@ MOST_STEPS = 4
 WARMUP = 10
 """Steps over which the step size grows to its full value."""
 
-TINY = torch.finfo(torch.float64).tiny
-
 
 def train(
     members,
@@ -65,6 +63,7 @@ def train(
     members.to(device).train()
     inputs, targets, shares = (tensor.to(device) for tensor in (inputs, targets, shares))
     held, learned = (shares * mask.to(device) for mask in (held_out, ~held_out))
+    total = learned.sum(1, keepdim=True)
     n_batches = -(-len(inputs) // LARGEST_BATCH)
     n_epochs = max(1, min(max_epochs, MOST_STEPS * max_epochs // n_batches))
     optimizer = torch.optim.AdamW(members.parameters(), lr=lr)
@@ -80,10 +79,11 @@ def train(
     for epoch in tqdm(range(n_epochs), desc="training AeLLE", disable=not verbose):
         start, lost = _copies(members), 0
         for rows in torch.randperm(len(inputs)).to(device).split(LARGEST_BATCH):
-            losses, counts = losses_of(rows, epoch / n_epochs), learned[:, rows]
+            losses = losses_of(rows, epoch / n_epochs)
             lost = lost + (losses.detach() * held[:, rows]).sum(1)
             optimizer.zero_grad()
-            (losses * counts / counts.sum(1, keepdim=True).clamp(min=TINY)).sum().backward()
+            share_of_total = losses * learned[:, rows] / total
+            (share_of_total.sum() * (len(inputs) / len(rows))).backward()
             optimizer.step()
             schedule.step()
         best.consider(start, lost)

@@ -382,6 +382,17 @@ def test_copies_of_a_row_are_held_out_together(Estimator, rows, monkeypatch):
     np.testing.assert_allclose(distinct.shares, expected)
 
 
+def test_rounding_of_the_weights_reorders_no_rows():
+    """On a symmetric design, where many rows are equally long."""
+    X = np.array(list(np.ndindex(3, 3, 3, 3))) - 1.0
+    y = X @ [1, -2, 0.5, 1] + X[:, 0] * X[:, 1]
+    one, other = (
+        quick(AeLLERegressor).fit(X, y, sample_weight=np.full(81, weight)).predict(X)
+        for weight in (1.0, 0.1)
+    )
+    np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
 @both
 @pytest.mark.parametrize("architecture", ["residual", "paper"])
 def test_what_hardly_counts_is_hardly_learned(Estimator, architecture):
@@ -403,16 +414,38 @@ def test_what_hardly_counts_is_hardly_learned(Estimator, architecture):
 @pytest.mark.parametrize(
     ("weights", "told"),
     [
-        (np.r_[-1.0, np.ones(59)], "sample_weight is -1.0 for row 0"),
-        (np.r_[np.ones(58), np.nan, 1], "sample_weight contains NaN"),
+        (np.r_[-1.0, np.ones(59)], "sample_weight is -1.0 for row 0; it must hold one number"),
+        (np.r_[np.ones(58), np.nan, 1], "sample_weight is nan for row 58"),
+        (np.r_[np.ones(58), np.inf, 1], "sample_weight is inf for row 58"),
+        ("balanced", "sample_weight: got str; it must hold one number of 0 or more"),
+        (np.array(["2"] * 60), "sample_weight: got ndarray"),
+        ([{"a": 1}] * 60, "sample_weight: got list"),
+        (np.zeros(60, dtype="M8[s]"), "sample_weight: got ndarray"),
+        (3.0, r"sample_weight has shape \(\); it must be \(60,\)"),
         (np.zeros(60), "sample_weight is zero for all rows"),
         (np.ones(59), r"sample_weight has shape \(59,\); it must be \(60,\)"),
         (np.ones((60, 1)), r"sample_weight has shape \(60, 1\); it must be \(60,\)"),
     ],
 )
 def test_weights_that_are_none_are_refused(Estimator, rows, weights, told):
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(InvalidInputError, match=told):
         quick(Estimator).fit(*rows, sample_weight=weights)
+
+
+@both
+def test_weights_of_any_size_and_kind(Estimator, rows):
+    X, y = rows
+    counts = np.arange(60) % 3 + 1
+    expected = quick(Estimator).fit(X, y, sample_weight=counts)
+    for weights in (counts * 1e-300, counts * 1e300, counts.tolist(), pd.Series(counts, X[:, 0])):
+        found = quick(Estimator).fit(X, y, sample_weight=weights)
+        for one, other in zip(outputs(found, X), outputs(expected, X), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-9)
+    wide = np.where(np.arange(60) < 20, 1e-320, 1e10)
+    few = quick(Estimator).fit(X[20:], y[20:])
+    assert_same_outputs(quick(Estimator).fit(X, y, sample_weight=wide), few, X)
+    some = quick(Estimator).fit(X, y, sample_weight=np.arange(60) >= 20)
+    assert_same_outputs(some, few, X)
 
 
 def test_a_class_that_counts_nothing_is_none(rows):

@@ -71,15 +71,23 @@ def test_networks_with_these_spectra_truly_do_better(fitted, others):
     assert np.median(gains) > 0.5
 
 
+def codes_of(aelle):
+    return aelle.blends_[0].heads[0].rows
+
+
+def spread_of(aelle):
+    return Spread(codes_of(aelle), aelle.blends_[0].heads[0].shares)
+
+
 def test_the_path_stays_among_the_codes_of_fit(fitted, others):
-    codes = fitted.heads_[0].rows
+    codes = codes_of(fitted)
     covariance = np.linalg.inv(np.cov(codes.T))
 
     def distance(code):
         centered = code - codes.mean(axis=0)
         return np.sqrt(centered @ covariance @ centered)
 
-    usual = np.quantile([distance(code) for code in codes], 0.95)
+    usual = np.quantile([distance(code) for code in codes], 0.95, method="hazen")
     for row in others[:4]:
         better = fitted.improve(row[None], larger_is_better=True, n_steps=20, reach=50.0)
         farthest = max(usual, distance(better.codes[0]))
@@ -88,8 +96,8 @@ def test_the_path_stays_among_the_codes_of_fit(fitted, others):
 
 def test_steps_are_as_long_as_asked_for_at_most(fitted, others):
     better = fitted.improve(others[:1], larger_is_better=True, n_steps=4, reach=1.0)
-    lengths = Spread(fitted.heads_[0].rows).distances(
-        np.diff(better.codes, axis=0) + fitted.heads_[0].rows.mean(axis=0)
+    lengths = spread_of(fitted).distances(
+        np.diff(better.codes, axis=0) + codes_of(fitted).mean(axis=0)
     )
     assert len(better.codes) == 5
     assert (lengths <= 0.25 * (1 + 1e-9)).all()
@@ -113,11 +121,11 @@ def test_tables_are_taken_and_arrays_returned(curved_spectra):
 
 
 def test_directions_are_the_steepest(fitted):
-    spread = Spread(fitted.heads_[0].rows)
+    spread = spread_of(fitted)
     weights = np.random.default_rng(0).normal(size=spread.axes.shape[1])
     uphill = spread.uphill(lambda codes: codes @ weights, spread.center)
     assert spread.distances(spread.center + uphill[None])[0] == pytest.approx(1)
-    covariance = np.cov(fitted.heads_[0].rows.T)
+    covariance = np.cov(codes_of(fitted).T)
     assert uphill @ weights == pytest.approx(np.sqrt(weights @ covariance @ weights))
 
 
@@ -161,3 +169,13 @@ def test_the_published_network_keeps_no_codes(curved_spectra):
     paper = AeLLERegressor(4, architecture="paper", max_epochs=2, random_state=0).fit(X, y)
     with pytest.raises(InvalidInputError, match="architecture: got 'paper', which keeps no codes"):
         paper.improve(X[:1], larger_is_better=True)
+
+
+def test_networks_that_hardly_count_do_not_widen_the_path():
+    rng = np.random.default_rng(0)
+    codes, far = rng.normal(size=(50, 3)), 4 * rng.normal(size=(20, 3))
+    without = Spread(codes, np.ones(50))
+    shares = np.concatenate([np.ones(50), np.full(20, 1e-9)])
+    beside = Spread(np.vstack([codes, far]), shares)
+    np.testing.assert_allclose(beside.center, without.center, rtol=1e-6)
+    assert beside.usual * np.sqrt(49 / 69) == pytest.approx(without.usual, rel=0.05)

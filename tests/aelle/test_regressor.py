@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import RidgeCV
 from sklearn.metrics import r2_score
@@ -9,7 +10,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
 from lyapsk import AeLLERegressor
+from lyapsk.aelle._base import Rows, drawn
 from lyapsk.aelle._kernels import Linear
+from lyapsk.aelle._regressor import _squared_errors
 from lyapsk.exceptions import InvalidInputError
 
 
@@ -48,9 +51,10 @@ def test_a_line_through_the_inputs_helps_where_performance_is_one(curved_spectra
     y = X @ rng.normal(size=60)
     y += 0.4 * y.std() * rng.normal(size=280)
     aelle = AeLLERegressor(random_state=0).fit(X[:80], y[:80])
-    assert isinstance(aelle.heads_[-1].kernel, Linear)
+    heads = aelle.blends_[0].heads
+    assert isinstance(heads[-1].kernel, Linear)
     of_others = np.mean(
-        [h.predict(v) for h, v in zip(aelle.heads_[:3], aelle._views(X[80:]), strict=False)], 0
+        [h.predict(v) for h, v in zip(heads[:3], aelle._views(X[80:]), strict=False)], 0
     )
     of_others = aelle.target_scaler_.restore(of_others)[:, 0]
     assert aelle.score(X[80:], y[80:]) > r2_score(y[80:], of_others) + 0.005
@@ -63,7 +67,7 @@ def line():
     X = rng.normal(size=(200, 20))
     y = X @ rng.normal(size=20) + rng.normal(size=200)
     aelle = AeLLERegressor(random_state=0).fit(X, y)
-    assert isinstance(aelle.heads_[-1].kernel, Linear)
+    assert isinstance(aelle.blends_[0].heads[-1].kernel, Linear)
     return X, y, aelle
 
 
@@ -215,7 +219,7 @@ def test_the_target_shapes_the_code(split):
     for weight in (0, 10):
         aelle = AeLLERegressor(latent_dim=1, target_weight=weight, random_state=0)
         aelle.fit(X[:200], quiet[:200])
-        by_code.append(aelle.heads_[0].predict(aelle.transform(X[200:]))[:, 0])
+        by_code.append(aelle.blends_[0].heads[0].predict(aelle.transform(X[200:]))[:, 0])
     scores = [r2_score(quiet[200:], predicted) for predicted in by_code]
     assert scores[0] < 0.5
     assert scores[1] > 0.9
@@ -224,7 +228,7 @@ def test_the_target_shapes_the_code(split):
 def test_more_rows_than_the_kernel_regression_takes(curved_spectra):
     X, y = curved_spectra(1400, n_features=8)
     aelle = AeLLERegressor(max_epochs=20, random_state=0).fit(X[:1200], y[:1200])
-    assert [len(head.rows) for head in aelle.heads_] == [1000] * 4
+    assert [len(head.rows) for head in aelle.blends_[0].heads] == [1000] * 4
     assert aelle.score(X[1200:], y[1200:]) > 0.85
 
 
@@ -245,12 +249,13 @@ def test_the_spread_is_measured_on_rows_that_did_not_shape_the_code(split, monke
 
 def test_the_prediction_is_the_mean_of_the_regressions_by_their_errors(fitted, split):
     X_new = split[2]
-    code = fitted.heads_[0].predict(fitted.transform(X_new))
+    (blend,) = fitted.blends_
+    code = blend.heads[0].predict(fitted.transform(X_new))
     views = fitted._views(X_new)
-    every = [head.predict(view) for head, view in zip(fitted.heads_, views, strict=True)]
+    every = [head.predict(view) for head, view in zip(blend.heads, views, strict=True)]
     np.testing.assert_allclose(every[0], code)
-    weights = [1 / np.mean(head.residuals**2) for head in fitted.heads_]
-    np.testing.assert_allclose(fitted.head_weights_, weights)
+    weights = [1 / np.mean(head.residuals**2) for head in blend.heads]
+    np.testing.assert_allclose(blend.weights, weights)
     mean = np.average(every, axis=0, weights=weights)
     np.testing.assert_allclose(fitted.predict(X_new), fitted.target_scaler_.restore(mean)[:, 0])
 
@@ -260,7 +265,7 @@ def test_a_line_that_says_nothing_counts_next_to_nothing():
     X = -decay * rank + 0.02 * np.random.default_rng(0).normal(size=(120, 32))
     y = np.exp(-((decay[:, 0] - 1) ** 2))
     aelle = AeLLERegressor(random_state=0).fit(X[::2], y[::2])
-    line = aelle.heads_[-1].predict(aelle._views(X[1::2])[-1])
+    line = aelle.blends_[0].heads[-1].predict(aelle._views(X[1::2])[-1])
     assert r2_score(y[1::2], aelle.target_scaler_.restore(line)[:, 0]) < 0.2
     assert aelle.score(X[1::2], y[1::2]) > 0.99
 
@@ -340,3 +345,124 @@ def test_no_path_leads_uphill_in_several_targets(split):
     aelle = AeLLERegressor(max_epochs=2, random_state=0).fit(X, several(y))
     with pytest.raises(InvalidInputError, match="y had 3 columns in fit"):
         aelle.improve(X[:1], larger_is_better=True)
+
+
+def test_targets_that_are_noise_do_not_spoil_the_others(split, fitted):
+    X, y, X_new, y_new = split
+    noise = np.random.default_rng(0).normal(size=(150, 9))
+    aelle = AeLLERegressor(random_state=0).fit(X, np.c_[noise, y])
+    assert r2_score(y_new, aelle.predict(X_new)[:, -1]) > fitted.score(X_new, y_new) - 0.05
+
+
+def light(rows, aelle):
+    """A few wild rows more that count next to nothing, and who holds them out."""
+    rng = np.random.default_rng(7)
+    X = rows.X[:5] + 3 * aelle.input_scaler_.scale * rng.normal(size=rows.X[:5].shape)
+    wild = rng.normal(size=(5, rows.targets.shape[1])) * 5
+    return Rows(
+        np.vstack([rows.X, X]),
+        np.vstack([rows.targets, wild]),
+        np.concatenate([rows.shares, np.full(5, 1e-9)]),
+        np.vstack([rows.scatter, np.full_like(wild, 9.0)]),
+    )
+
+
+@pytest.mark.parametrize("architecture", ["residual", "paper"])
+def test_rows_that_count_next_to_nothing_change_no_unit(split, architecture):
+    X, y, X_new, _ = split
+    settings = {"architecture": architecture, "max_epochs": 20, "random_state": 0}
+    aelle = AeLLERegressor(**settings).fit(X, several(y))
+    standardized = aelle.target_scaler_.standardize(several(y))
+    rows = Rows(X, standardized, np.linspace(0.5, 1.5, 150), np.zeros((150, 3)))
+    members = 10 if architecture == "residual" else 1
+    held_out = np.arange(150) % 5 == np.arange(members)[:, None] % 5
+    found = []
+    for seen in (rows, light(rows, aelle)):
+        masks = np.hstack([held_out, held_out[:, : len(seen.X) - 150]])
+        aelle._fit_heads(seen, masks)
+        found.append(np.stack([*aelle.predict(X_new, return_std=True)]))
+        found.append(aelle.noise_scale_)
+        found.append(getattr(aelle, "usual_disagreement_", np.ones(3)))
+    for before, after in zip(found[:3], found[3:], strict=True):
+        np.testing.assert_allclose(after, before, rtol=1e-3)
+    assert np.ptp(found[1]) > 0.01
+    assert architecture == "paper" or np.ptp(found[2]) > 1e-4
+
+
+@pytest.mark.parametrize("weighing", ["exponential", "lognormal", "two"])
+def test_the_spread_is_right_where_weights_vary(weighing):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 8))
+    y = np.sin(X[:, 0]) + X[:, 1] + rng.normal(size=500)
+    weights = {
+        "exponential": rng.exponential(size=200),
+        "lognormal": rng.lognormal(0, 1.5, size=200),
+        "two": np.where(rng.random(200) < 0.5, 0.05, 1.0),
+    }[weighing]
+    aelle = AeLLERegressor(random_state=0).fit(X[:200], y[:200], sample_weight=weights)
+    predicted, spread = aelle.predict(X[200:], return_std=True)
+    error = np.sqrt(np.mean((predicted - y[200:]) ** 2))
+    assert 0.75 < error / np.sqrt(np.mean(spread**2)) < 1.15
+    assert 0.82 < np.mean(np.abs(predicted - y[200:]) < 1.645 * spread) < 0.95
+
+
+def test_several_outcomes_of_one_spectrum_are_held_out_together():
+    """So that the spread is that for networks which have not been seen."""
+    rng = np.random.default_rng(0)
+    hidden = rng.normal(size=(160, 6))
+    outcomes = (hidden[:, :1] + rng.normal(size=(160, 1))) + 0.3 * rng.normal(size=(160, 4))
+    X, y = np.repeat(hidden[:40], 4, axis=0), outcomes[:40].ravel()
+    aelle = AeLLERegressor(random_state=0).fit(X, y)
+    predicted, spread = aelle.predict(hidden[40:], return_std=True)
+    inside = np.abs(outcomes[40:] - predicted[:, None]) < 1.645 * spread[:, None]
+    assert 0.85 < inside.mean() < 0.98
+
+
+def test_outcomes_of_one_spectrum_count_by_their_mean_and_scatter():
+    X, y = np.repeat(np.eye(3), 4, axis=0), np.r_[0.0, 0, 0, 4, 1, 1, 1, 1, 3, 3, 3, 3]
+    rows = Rows.distinct(X, y[:, None], np.ones(12)).by_features()
+    order = rows.X.argmax(axis=1).argsort()
+    np.testing.assert_allclose(rows.targets[order, 0], [1, 1, 3])
+    np.testing.assert_allclose(rows.scatter[order, 0], [3, 0, 0])
+    np.testing.assert_allclose(rows.shares, 1)
+
+
+def test_of_many_rows_the_heavy_ones_are_kept(curved_spectra):
+    X, y = curved_spectra(1700, n_features=8)
+    light = np.arange(1500) >= 200
+    told = np.where(light, -y[:1500], y[:1500])
+    aelle = AeLLERegressor(max_epochs=20, random_state=0)
+    aelle.fit(X[:1500], told, sample_weight=np.where(light, 1e-4, 1))
+    alone = AeLLERegressor(max_epochs=60, random_state=0).fit(X[:200], y[:200])
+    assert aelle.score(X[1500:], y[1500:]) > alone.score(X[1500:], y[1500:]) - 0.1
+
+
+@pytest.mark.parametrize("power", [1, 6])
+def test_drawn_rows_stand_for_all(power):
+    shares = np.random.default_rng(0).exponential(size=2000) ** power
+    shares /= shares.mean()
+    values = np.random.default_rng(1).normal(size=2000) + np.log(shares)
+    estimates = []
+    for seed in range(40):
+        some, counts = drawn(shares, 500, np.random.RandomState(seed))
+        assert len(set(some)) == len(some)
+        assert abs(len(some) - 500) <= 1
+        estimates.append(np.average(values[some], weights=counts))
+    truth = np.average(values, weights=shares)
+    assert np.mean(estimates) == pytest.approx(truth, abs=0.03)
+    some, counts = drawn(np.ones(2000), 500, np.random.RandomState(0))
+    np.testing.assert_allclose(counts, 1)
+
+
+def test_each_target_weighs_the_same_in_training():
+    predictions, targets = torch.zeros(2, 5, 3), torch.arange(3.0).expand(5, 3)
+    torch.testing.assert_close(_squared_errors(predictions, targets), torch.full((2, 5), 5 / 3))
+
+
+def test_a_fit_that_is_refused_leaves_the_last_one(split):
+    X, y, X_new, _ = split
+    aelle = AeLLERegressor(max_epochs=3, random_state=0).fit(X, y)
+    expected = aelle.predict(X_new)
+    with pytest.raises(InvalidInputError, match="device='tpu'"):
+        aelle.set_params(device="tpu").fit(X, np.c_[10 * y, y])
+    np.testing.assert_array_equal(aelle.predict(X_new), expected)

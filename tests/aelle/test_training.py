@@ -38,19 +38,21 @@ def losses(members, inputs, targets):
     return row_loss((members.decoder(codes), members.head(codes)), inputs, targets, 1)
 
 
-def test_each_member_keeps_the_weights_that_its_held_out_rows_like():
+@pytest.mark.parametrize("light", [1.0, 0.01])
+def test_each_member_keeps_the_weights_that_its_held_out_rows_like(light):
     inputs, targets = make_rows()
+    shares = torch.where(torch.arange(N_ROWS) % 2 == 0, light, 1.0).double()
     held_out = torch.stack([HELD_OUT, HELD_OUT.flip(0)])
     seen = []
 
     def watched(outputs, clean, *others):
         found = row_loss(outputs, clean, *others)
         order = (clean[:, :1] == inputs[:, 0]).int().argmax(1)
-        seen.append((found.detach() * held_out[:, order]).sum(1) / 10)
+        seen.append((found.detach() * (shares * held_out)[:, order]).sum(1) / 10)
         return found
 
-    members = fit(inputs, targets, loss=watched, lr=0.1, noise=0.0)
-    kept = (losses(members, inputs, targets) * held_out).sum(1) / 10
+    members = fit(inputs, targets, loss=watched, shares=shares, lr=0.1, noise=0.0)
+    kept = (losses(members, inputs, targets) * shares * held_out).sum(1) / 10
     torch.testing.assert_close(kept, torch.stack(seen).amin(0))
     assert (kept < seen[-1]).all()
 
@@ -162,3 +164,24 @@ def test_a_row_that_counts_twice_is_like_two():
     for slopes, held_out in zip(seen[0].grad, (HELD_OUT, HELD_OUT.flip(0)), strict=True):
         counts = shares * ~held_out
         torch.testing.assert_close(slopes.sort().values, (counts / counts.sum()).sort().values)
+
+
+def test_batches_step_by_what_their_rows_count(monkeypatch):
+    """A batch of light rows pulls less than one of heavy rows."""
+    monkeypatch.setattr("lyapsk.aelle._training.LARGEST_BATCH", 10)
+    inputs, targets = make_rows()
+    shares = torch.where(torch.arange(N_ROWS) < 20, 1.0, 1e-6).double()
+    seen = []
+
+    def watched(outputs, clean, *others):
+        found = row_loss(outputs, clean, *others)
+        if found.requires_grad:
+            found.retain_grad()
+            seen.append(((clean[:, :1] == inputs[:, 0]).int().argmax(1), found))
+        return found
+
+    nothing = torch.zeros(N_ROWS, dtype=torch.bool)
+    fit(inputs, targets, held_out=nothing, loss=watched, shares=shares, max_epochs=1)
+    for rows, found in seen:
+        expected = shares[rows] / shares.sum() * 4
+        torch.testing.assert_close(found.grad, expected.expand(2, -1))
