@@ -70,10 +70,11 @@ def record(model, module, layer, sequences, check):
 @contextmanager
 def recorded_calls(layer):
     """List the (inputs, hx, output) of each call of ``layer`` while the block runs."""
-    calls = []
+    calls, names = [], _argument_names(layer)
 
     def keep(_, args, kwargs, output):
-        inputs, hx = _arguments(layer, args, kwargs)
+        given = [*args, *(kwargs.get(name) for name in names[len(args) :])]
+        inputs, hx = (*given, None)[:2]
         calls.append(tuple(_copied(value) for value in (inputs, hx, output)))
 
     hook = layer.register_forward_hook(keep, with_kwargs=True)
@@ -92,10 +93,10 @@ def _copied(value):
     return tuple(map(_copied, value)) if isinstance(value, tuple | list) else value
 
 
-def _arguments(layer, args, kwargs):
-    """Inputs and states, whatever the layer's forward calls them."""
-    given = inspect.signature(layer.forward).bind(*args, **kwargs).args
-    return given[0], given[1] if len(given) > 1 else None
+def _argument_names(layer):
+    """What the layer's forward calls its inputs and states."""
+    parameters = inspect.signature(layer.forward).parameters.values()
+    return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][:2]
 
 
 def _forwards(model, module, sequences):
