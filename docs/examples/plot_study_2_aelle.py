@@ -275,7 +275,8 @@ print(f"\ninside their 90 % intervals: {display.coverage_:.0%}")
 #
 # *Good from poor.* Yes. With one learning rate the spectra of untrained networks foretell most of
 # the final loss, far more than any single statistic of them, and the intervals hold about what they
-# promise. It works within each architecture, least among LSTMs, whose losses differ least.
+# promise. It works within each architecture but LSTMs, whose losses differ least: of these few it
+# tells next to nothing.
 #
 # *Across architectures.* Only across those that were there to learn from. For a kind of layer that
 # the predictor has not met it is hardly better than a guess, or far worse: the same spectrum means
