@@ -24,10 +24,8 @@ def run_demo(out, n_networks=DEFAULT_NETWORKS, seed=0, *, max_epochs=12, n_jobs=
         Seeds the data split, the networks, the folds and the autoencoder.
     max_epochs : int, default=12
         Epochs of training.
-    n_jobs : int, default=2
-        Processes. The results do not depend on their number.
-    verbose : int, default=1
-        Above 0, progress is shown.
+    n_jobs, verbose : int, default=2 and 1
+        As `study` takes them.
 
     Returns
     -------

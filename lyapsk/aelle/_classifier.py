@@ -6,7 +6,8 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils.multiclass import check_classification_targets
 
 from ..exceptions import InvalidInputError
-from ._base import BaseAeLLE, Rows
+from ._base import BaseAeLLE
+from ._rows import Rows
 
 PROBABILITY_FLOOR = 0.02
 """Smallest probability before normalisation, as a share of that of a uniform guess."""

@@ -8,8 +8,9 @@ from sklearn.utils import check_array
 
 from .._checks import check_count, check_positive, refusal
 from ..exceptions import InvalidInputError
-from ._base import BaseAeLLE, Rows, in_blocks
+from ._base import BaseAeLLE, in_blocks
 from ._improvement import improve
+from ._rows import Rows
 from ._scaling import WinsorizedScaler, quantiles
 
 USUAL = 0.8
@@ -159,7 +160,7 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
             If a row of `X`, a target or a weight is not finite, or a weight is less than 0 or
             all are 0.
         """
-        _check_finite(y)
+        _check_targets(y)
         X, y, weights = self._validate_training_rows(
             X, y, sample_weight, y_numeric=True, multi_output=True
         )
@@ -328,14 +329,17 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
         """The same of rows that a member held out, seen by that member, over all members."""
         if not held_out.any():
             return 0.0
-        members = zip(held_out, *self._codes_and_reconstructions(self._inputs(rows.X)), strict=True)
-        squared = np.concatenate([self._surprises(rows, *member) for member in members])
-        counts = np.concatenate([rows.shares[held] for held in held_out])
-        return np.average(squared, axis=0, weights=counts)
-
-    def _surprises(self, rows, held_out, codes, reconstructions):
         inputs = self._inputs(rows.X)
-        views = codes, reconstructions, inputs, inputs
+        members = zip(held_out, *self._codes_and_reconstructions(inputs), strict=True)
+        squared = [
+            self._surprises(rows, held, (codes, reconstructions, inputs, inputs))
+            for held, codes, reconstructions in members
+        ]
+        counts = np.concatenate([rows.shares[held] for held in held_out])
+        return np.average(np.concatenate(squared), axis=0, weights=counts)
+
+    def _surprises(self, rows, held_out, views):
+        """Of one member, which sees these views, (n_held_out, n_targets)."""
         seen, new = rows[~held_out], rows[held_out]
         seen_views, new_views = ([view[mask] for view in views] for mask in (~held_out, held_out))
         groups = self._groups(rows.targets.shape[1])
@@ -347,7 +351,7 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
         return squared / _told_by(blends, new_views)
 
 
-def _check_finite(y):
+def _check_targets(y):
     """Refuse what scikit-learn would refuse too, but say which run it is and what to do."""
     if y is None:
         return

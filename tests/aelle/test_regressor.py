@@ -10,9 +10,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
 from lyapsk import AeLLERegressor
-from lyapsk.aelle._base import Rows, drawn
 from lyapsk.aelle._kernels import Linear
 from lyapsk.aelle._regressor import _squared_errors
+from lyapsk.aelle._rows import Rows
 from lyapsk.exceptions import InvalidInputError
 
 
@@ -238,7 +238,7 @@ def test_the_spread_is_measured_on_rows_that_did_not_shape_the_code(split, monke
     monkeypatch.setattr(
         AeLLERegressor,
         "_surprises",
-        lambda self, rows, held_out, codes, reconstructions: (
+        lambda self, rows, held_out, views: (
             seen.append(held_out) or np.full((held_out.sum(), 1), 9.0)
         ),
     )
@@ -418,15 +418,6 @@ def test_several_outcomes_of_one_spectrum_are_held_out_together():
     assert 0.85 < inside.mean() < 0.98
 
 
-def test_outcomes_of_one_spectrum_count_by_their_mean_and_scatter():
-    X, y = np.repeat(np.eye(3), 4, axis=0), np.r_[0.0, 0, 0, 4, 1, 1, 1, 1, 3, 3, 3, 3]
-    rows = Rows.distinct(X, y[:, None], np.ones(12)).by_features()
-    order = rows.X.argmax(axis=1).argsort()
-    np.testing.assert_allclose(rows.targets[order, 0], [1, 1, 3])
-    np.testing.assert_allclose(rows.scatter[order, 0], [3, 0, 0])
-    np.testing.assert_allclose(rows.shares, 1)
-
-
 def test_of_many_rows_the_heavy_ones_are_kept(curved_spectra):
     X, y = curved_spectra(1700, n_features=8)
     light = np.arange(1500) >= 200
@@ -435,23 +426,6 @@ def test_of_many_rows_the_heavy_ones_are_kept(curved_spectra):
     aelle.fit(X[:1500], told, sample_weight=np.where(light, 1e-4, 1))
     alone = AeLLERegressor(max_epochs=60, random_state=0).fit(X[:200], y[:200])
     assert aelle.score(X[1500:], y[1500:]) > alone.score(X[1500:], y[1500:]) - 0.1
-
-
-@pytest.mark.parametrize("power", [1, 6])
-def test_drawn_rows_stand_for_all(power):
-    shares = np.random.default_rng(0).exponential(size=2000) ** power
-    shares /= shares.mean()
-    values = np.random.default_rng(1).normal(size=2000) + np.log(shares)
-    estimates = []
-    for seed in range(40):
-        some, counts = drawn(shares, 500, np.random.RandomState(seed))
-        assert len(set(some)) == len(some)
-        assert abs(len(some) - 500) <= 1
-        estimates.append(np.average(values[some], weights=counts))
-    truth = np.average(values, weights=shares)
-    assert np.mean(estimates) == pytest.approx(truth, abs=0.03)
-    some, counts = drawn(np.ones(2000), 500, np.random.RandomState(0))
-    np.testing.assert_allclose(counts, 1)
 
 
 def test_each_target_weighs_the_same_in_training():
