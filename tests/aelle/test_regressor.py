@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -387,6 +389,34 @@ def test_rows_that_count_next_to_nothing_change_no_unit(split, architecture):
         np.testing.assert_allclose(after, before, rtol=1e-3)
     assert np.ptp(found[1]) > 0.01
     assert architecture == "paper" or np.ptp(found[2]) > 1e-4
+
+
+def test_runs_that_hardly_count_change_no_unit_of_the_target(split):
+    X, y, *_ = split
+    wild = np.vstack([X, X[:60] + 1e-3]), np.append(y, np.full(60, 1e3))
+    weights = np.append(np.ones(len(y)), np.full(60, 1e-7))
+    aelle = AeLLERegressor(max_epochs=1, random_state=0)
+    clean = aelle.fit(X, y).target_scaler_
+    spoiled = aelle.fit(*wild, sample_weight=weights).target_scaler_
+    np.testing.assert_allclose(spoiled.scale, clean.scale, rtol=1e-3)
+    np.testing.assert_allclose(spoiled.center, clean.center, rtol=1e-3)
+
+
+def test_scatter_of_outcomes_widens_the_spread_in_proportion(split):
+    X, y, *_ = split
+    aelle = AeLLERegressor(max_epochs=20, random_state=0).fit(X, y)
+    standardized = aelle.target_scaler_.standardize(y[:, None])
+    held_out = np.arange(150) % 5 == np.arange(10)[:, None] % 5
+    for surprise in (
+        aelle._left_out_surprise,
+        partial(aelle._held_out_surprise, held_out=held_out),
+    ):
+        none, some, twice = (
+            surprise(Rows(X, standardized, np.ones(150), np.full((150, 1), scatter)))
+            for scatter in (0.0, 1.0, 2.0)
+        )
+        assert some > none + 0.1
+        np.testing.assert_allclose(twice - some, some - none)
 
 
 @pytest.mark.parametrize("weighing", ["exponential", "lognormal", "two"])

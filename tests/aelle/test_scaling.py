@@ -32,6 +32,14 @@ def test_wild_values_hardly_change_the_units_of_the_others(values, wild):
     np.testing.assert_allclose((spoiled.center - clean.center) / clean.scale, 0, atol=0.1)
 
 
+def test_wild_rows_that_hardly_count_change_no_unit(values):
+    clean = scaler_of(values)
+    shares = np.append(np.ones(500), np.full(100, 1e-9))
+    spoiled = WinsorizedScaler(np.vstack([values, np.full((100, 3), 1e6)]), shares)
+    np.testing.assert_allclose(spoiled.scale, clean.scale, rtol=1e-3)
+    np.testing.assert_allclose((spoiled.center - clean.center) / clean.scale, 0, atol=1e-3)
+
+
 def test_wild_values_are_clipped(values):
     np.testing.assert_array_equal(
         scaler_of(values).standardize(np.array([[1e9, -1e9, np.inf]])), [[CLIP, -CLIP, CLIP]]
