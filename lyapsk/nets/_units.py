@@ -8,7 +8,7 @@ from ..spectrum import Drive
 from ..tangent import Dynamics
 
 LARGEST_ON_CPU = 2**18
-SMALLEST_ON_CPU = 2**16
+SMALLEST_ON_CPU = 2**15
 COPIES_ON_GPU = 12
 
 

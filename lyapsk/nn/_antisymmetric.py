@@ -63,7 +63,7 @@ class _Cell(GatedCell):
     step_size: float
 
     def step(self, state, from_x):
-        active = torch.tanh(self.recurrent(state) + from_x)
+        active = torch.tanh(self.recurrent.onto(from_x, state))
         return state + self.step_size * active, (active,)
 
     def tangent_map(self, active):

@@ -79,7 +79,7 @@ class _Cell(GatedCell):
 
     def step(self, state, from_x):
         y, z = state.chunk(2, -1)
-        active = torch.tanh(self.recurrent(state) + from_x)
+        active = torch.tanh(self.recurrent.onto(from_x, state))
         z = z + self.step_size * (active - self.stiffness * y - self.damping * z)
         return torch.cat([y + self.step_size * z, z], -1), (active,)
 

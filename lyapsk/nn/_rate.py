@@ -63,7 +63,7 @@ class _Cell(GatedCell):
 
     def step(self, state, from_x):
         rates = torch.tanh(state)
-        drive = self.recurrent(rates) + from_x
+        drive = self.recurrent.onto(from_x, rates)
         return state + self.step_size * (drive - state), (rates,)
 
     def tangent_map(self, rates):

@@ -3,6 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 
+import numpy as np
 import torch
 
 from ._frames import (
@@ -200,8 +201,10 @@ class Elimination(Framed):
 
     def _load(self, least, most):
         """The larger of two shares: of the room for the ratio, and of the range of numbers."""
-        size = torch.maximum(most, -least) / LARGEST_GROWTH
-        return torch.maximum((most - least) / self._room, size).amax().item()
+        least, most = least.numpy(), most.numpy()  # of few numbers, faster than torch
+        size = np.maximum(most, -least) / LARGEST_GROWTH
+        with np.errstate(invalid="ignore"):  # where both are infinite
+            return float(np.maximum((most - least) / self._room, size).max())
 
     def _next_interval(self, n_steps, load):
         """Steps that would use most of the room, were the frame to go on as it did.

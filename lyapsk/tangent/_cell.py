@@ -113,7 +113,8 @@ class DrivenCell(Cell):
     """
 
     def advance(self, state, x):
-        return self.step(state, self.input(x))[0]
+        (from_x,) = self.from_inputs(x.unsqueeze(0))
+        return self.step(state, from_x)[0]
 
     def follow(self, state, x):
         return torch.stack([state for state, _ in self._steps(state, x)])
@@ -121,6 +122,10 @@ class DrivenCell(Cell):
     def linearize(self, state, x):
         states, steps = zip(*self._steps(state, x), strict=True)
         return torch.stack(states), self.tangent_map(*map(torch.stack, zip(*steps, strict=True)))
+
+    def from_inputs(self, x):
+        """What ``step`` needs of inputs (n_steps, n_networks, n_sequences, n_in), step by step."""
+        return self.input.along(x)
 
     @abstractmethod
     def step(self, state, from_x):
@@ -130,7 +135,7 @@ class DrivenCell(Cell):
         ----------
         state : Tensor of shape (n_networks, n_sequences, n)
         from_x : Tensor of shape (n_networks, n_sequences, n_gates * n_units)
-            What ``input`` makes of ``x_t``.
+            What ``from_inputs`` makes of ``x_t``.
         """
 
     @abstractmethod
@@ -138,7 +143,7 @@ class DrivenCell(Cell):
         """Return ``push`` of ``linearize``, from what ``step`` gave at each of several steps."""
 
     def _steps(self, state, x):
-        for from_x in self.input.along(x):
+        for from_x in self.from_inputs(x):
             state, activations = self.step(state, from_x)
             yield state, activations
 
@@ -192,7 +197,7 @@ class DiagonalCell(DrivenCell):
 
     def log_growth(self, states, state, x):
         before = torch.cat([state.unsqueeze(0), states[:-1]])
-        _, (diagonal, *_) = self.step(before, self.input.along(x))
+        _, (diagonal, *_) = self.step(before, self.from_inputs(x))
         return diagonal.abs().log()
 
 

@@ -12,9 +12,11 @@ class ElmanCell(GatedCell):
 
     nonlinearity: str = "tanh"
 
+    def from_inputs(self, x):
+        return self.input.along(x) + self.recurrent.offset
+
     def step(self, state, from_x):
-        drive = self.recurrent(state) + from_x
-        h = NONLINEARITIES[self.nonlinearity].function(drive)
+        h = NONLINEARITIES[self.nonlinearity].function(self.recurrent.onto(from_x, state))
         return h, (h,)
 
     def tangent_map(self, h):

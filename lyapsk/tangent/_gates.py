@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 import torch
 from torch import Tensor
+
+COMBINED_AT_ONCE = 2**16
+"""Entries of combined weights that stay in a core's cache."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +26,21 @@ class Gates:
 
     def __call__(self, vectors):
         """Map (n_networks, n_vectors, n_in) to (n_networks, n_vectors, n_gates * n_units)."""
-        return torch.baddbmm(self._offset, vectors, self.matrix)
+        return self.onto(self.offset, vectors)
+
+    def onto(self, offset, vectors):
+        """The same with another offset (n_networks, n_vectors, n_gates * n_units)."""
+        return torch.baddbmm(offset, vectors, self.matrix)
 
     def along(self, vectors):
         """Map (n_steps, n_networks, n_sequences, n_in) to (n_steps, n_networks, ...) at once."""
         n_steps, _, n_sequences, _ = vectors.shape
         mapped = self(vectors.transpose(0, 1).flatten(1, 2))
         return mapped.unflatten(1, (n_steps, n_sequences)).transpose(0, 1)
+
+    def __getitem__(self, some):
+        """The maps of a slice of the gates."""
+        return Gates(self.weight[:, some], self.bias[:, :, some])
 
     def scaled(self, blocks):
         """The maps ``v -> sum_g scale_g * (W_g v)`` of several steps, block by block.
@@ -52,7 +64,7 @@ class Gates:
         return self.weight.unsqueeze(1).unbind(2)
 
     @cached_property
-    def _offset(self):
+    def offset(self):
         """All gates' biases (n_networks, 1, n_gates * n_units)."""
         return self.bias.flatten(2)
 
@@ -67,9 +79,8 @@ class ScaledGates:
 
     def __init__(self, gates, blocks):
         self._gates = gates
-        self._blocks = [
-            {gate: scale.unsqueeze(3).unbind() for gate, scale in block.items()} for block in blocks
-        ]
+        self._blocks = blocks
+        self._first = None
 
     def push(self, step, tangents, out, *, add=False):
         """Write the image of tangents (n_networks, n_sequences, k, n_in) to ``out``.
@@ -88,32 +99,56 @@ class ScaledGates:
             target.baddbmm_(tangents.flatten(0, 1), self._combined(step).mT, beta=int(add))
         elif n_gates == 1 and not add:
             torch.bmm(tangents.flatten(1, 2), self._gates.matrix, out=out.flatten(1, 2))
-            out.mul_(self._blocks[0][0][step])
+            out.mul_(self._by_step[0][0][step])
         else:
             self._push_apart(step, tangents, out, add)
 
     def _push_apart(self, step, tangents, out, add):
         products = tangents.flatten(1, 2) @ self._gates.matrix
         products = products.view(*tangents.shape[:3], *self._gates.weight.shape[1:3])
-        for target, block in zip(out.chunk(len(self._blocks), -1), self._blocks, strict=True):
+        for target, block in zip(out.chunk(len(self._blocks), -1), self._by_step, strict=True):
             if not add:
                 target.zero_()
             for gate, scales in block.items():
                 target.addcmul_(products[..., gate, :], scales[step])
 
+    @cached_property
+    def _by_step(self):
+        """The blocks' scales for each step, (n_networks, n_sequences, 1, n_units)."""
+        return [
+            {gate: scales.unsqueeze(3).unbind() for gate, scales in block.items()}
+            for block in self._blocks
+        ]
+
     def _combined(self, step):
         """The matrices (n_networks * n_sequences, n_blocks * n_units, n_in) of one step."""
-        for matrix, block in zip(self._scaled_weights.unbind(2), self._blocks, strict=True):
-            (first, scales), *others = block.items()
-            torch.mul(self._gates.of_gate[first], scales[step].mT, out=matrix)
-            for gate, scales in others:
-                matrix.addcmul_(self._gates.of_gate[gate], scales[step].mT)
-        return self._scaled_weights.flatten(0, 1).flatten(1, 2)
+        first = step - step % len(self._room)
+        if first != self._first:
+            self._combine(slice(first, first + len(self._room)))
+            self._first = first
+        return self._matrices[step - first]
+
+    def _combine(self, steps):
+        """Scale and add up the weights of several steps."""
+        for room, block in zip(self._room.unbind(3), self._blocks, strict=True):
+            for index, (gate, scales) in enumerate(block.items()):
+                scales = scales[steps].unsqueeze(-1)
+                matrices = room[: len(scales)]
+                if index == 0:
+                    torch.mul(self._gates.of_gate[gate], scales, out=matrices)
+                else:
+                    matrices.addcmul_(self._gates.of_gate[gate], scales)
 
     @cached_property
-    def _scaled_weights(self):
-        """Room for the matrices of one step."""
+    def _room(self):
+        """For the matrices of as many steps as suit a cache."""
         n_networks, _, n_units, n_in = self._gates.weight.shape
-        n_sequences = next(iter(self._blocks[0].values()))[0].shape[1]
+        n_steps, _, n_sequences, _ = next(iter(self._blocks[0].values())).shape
         shape = (n_networks, n_sequences, len(self._blocks), n_units, n_in)
-        return self._gates.weight.new_empty(shape)
+        n_at_once = max(1, min(n_steps, COMBINED_AT_ONCE // prod(shape)))
+        return self._gates.weight.new_empty(n_at_once, *shape)
+
+    @cached_property
+    def _matrices(self):
+        """The room of each step."""
+        return self._room.flatten(1, 2).flatten(2, 3).unbind()

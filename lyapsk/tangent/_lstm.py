@@ -24,9 +24,12 @@ class LSTMCell(GatedCell):
     def state_size(self):
         return self.output_size + self.recurrent.weight.shape[2]
 
+    def from_inputs(self, x):
+        return self.input.along(x) + self.recurrent.offset
+
     def step(self, state, from_x):
         h, c = self._split(state)
-        drive = (self.recurrent(h) + from_x).unflatten(-1, (4, -1))
+        drive = self.recurrent.onto(from_x, h).unflatten(-1, (4, -1))
         gates = torch.sigmoid(drive)
         i, f, _, o = gates.unbind(2)
         g = torch.tanh(drive[:, :, 2])
