@@ -2,11 +2,11 @@
 
     python benchmarks/spectrum.py [--quick]
 
-All ratios of a row are taken in one run on one machine, each time the median of several; from
-256 units on, the textbook's time is scaled up from 2 steps. The textbook forms the dense Jacobian
-of every step and calls ``torch.linalg.qr`` on its product with the frame. The floor is what no
-method without approximations can leave out at every step: the products of the layer's weights with
-the frame, and one triangular factorisation.
+The times of a row are taken in turns, so that a busy moment of the machine meets all of them, and
+are medians; from 256 units on, the textbook's and the floor's are scaled up from 2 steps. The
+textbook forms the dense Jacobian of every step and calls ``torch.linalg.qr`` on its product with
+the frame. The floor is what no method without approximations can leave out at every step: the
+products of the layer's weights with the frame, and one triangular factorisation.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import platform
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,20 +32,27 @@ from lyapsk.spectrum import initial_frame, on_all_cores
 
 KINDS = {"LSTM": nn.LSTM, "Elman": nn.RNN, "GRU": nn.GRU}
 N_INPUTS, N_SEQUENCES, N_STEPS = 4, 8, 60
+FEWEST_ROUNDS, MOST_ROUNDS, SECONDS = 3, 50, 4.0
 CPU = {"dtype": torch.float64, "device": torch.device("cpu")}
 
 
-def seconds(function, *, at_least=3, budget=4.0):
-    """Median time of a call, after one to warm up."""
-    function()
-    times = []
-    while len(times) < at_least or (sum(times) < budget and len(times) < 50):
-        start = time.perf_counter()
+def seconds(*functions):
+    """Median times of calls in turns, after one of each to warm up."""
+    for function in functions:
         function()
-        times.append(time.perf_counter() - start)
-        if sum(times) > 4 * budget:
+    rounds, began = [], time.perf_counter()
+    while len(rounds) < MOST_ROUNDS:
+        rounds.append([_one_call(function) for function in functions])
+        spent = (time.perf_counter() - began) / len(functions)
+        if spent > (SECONDS if len(rounds) >= FEWEST_ROUNDS else 4 * SECONDS):
             break
-    return float(np.median(times))
+    return np.median(rounds, axis=0)
+
+
+def _one_call(function):
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
 
 
 def sequences(n_sequences, n_steps, seed=0):
@@ -97,8 +105,8 @@ def textbook(layer, X):
     return (total / X.shape[1]).mean(0).sort(descending=True).values.numpy()
 
 
-def floor_seconds(layer, n_steps):
-    """Time of the products and factorisations that ``n_steps`` steps need, on all cores."""
+def floor(layer, n_steps):
+    """Take the products and factorisations that ``n_steps`` steps need, on all cores."""
     weight = layer.weight_hh_l0.detach().double()
     n = layer.hidden_size * (2 if isinstance(layer, nn.LSTM) else 1)
     frames = torch.randn(N_SEQUENCES, n, n, dtype=torch.float64)
@@ -108,14 +116,14 @@ def floor_seconds(layer, n_steps):
         frames[index, :, : weight.shape[1]] @ weight.T
         torch.linalg.lu_factor_ex(pushed[index].mT)
 
-    def some_steps(indices):
-        for _ in range(5):
+    def all_steps(indices):
+        for _ in range(n_steps):
             for index in indices:
                 one_step(index)
 
     n_cores = torch.get_num_threads()
     shares = [range(core, N_SEQUENCES, n_cores) for core in range(n_cores)]
-    return seconds(lambda: on_all_cores(some_steps, shares)) / 5 * n_steps
+    return lambda: on_all_cores(all_steps, shares)
 
 
 def layer_rows(quick):
@@ -125,10 +133,12 @@ def layer_rows(quick):
             torch.manual_seed(0)
             layer = kind(N_INPUTS, n_units)
             X = sequences(N_SEQUENCES, N_STEPS)
-            own = seconds(lambda: lyapunov_spectrum(layer, X, device="cpu"))  # noqa: B023
             n_steps = N_STEPS if n_units <= 128 else 2
-            book = seconds(lambda: textbook(layer, X[:, :n_steps])) * N_STEPS / n_steps  # noqa: B023
-            least = floor_seconds(layer, N_STEPS)
+            own, book, least = seconds(
+                partial(lyapunov_spectrum, layer, X, device="cpu"),
+                partial(textbook, layer, X[:, :n_steps]),
+                floor(layer, n_steps),
+            ) * (1, N_STEPS / n_steps, N_STEPS / n_steps)
             check_agreement(layer, X[:, :20])
             target = 3.0 if n_units <= 64 else 2.3
             yield (
@@ -152,8 +162,9 @@ def leading_row(quick):
     n_units = 128 if quick else 512
     layer = nn.LSTM(N_INPUTS, n_units)
     X = sequences(N_SEQUENCES, 20)
-    full = seconds(lambda: lyapunov_spectrum(layer, X, device="cpu"))
-    few = seconds(lambda: lyapunov_spectrum(layer, X, n_exponents=5, device="cpu"))
+    full, few = seconds(
+        *(partial(lyapunov_spectrum, layer, X, n_exponents=k, device="cpu") for k in (None, 5))
+    )
     yield (
         f"5 leading exponents, LSTM, H = {n_units}",
         f"{few * 1e3:.0f} ms",
@@ -166,14 +177,16 @@ def layers_row(quick):
     """Stacked layers, each with its own frame, against one joint frame."""
     layer = nn.LSTM(N_INPUTS, 32 if quick else 128, num_layers=3)
     X = sequences(N_SEQUENCES, N_STEPS)
-    both = [
-        seconds(lambda c=coupling: lyapunov_spectrum(layer, X, coupling=c, device="cpu"))
-        for coupling in ("full", "layers")
-    ]
+    full, layers = seconds(
+        *(
+            partial(lyapunov_spectrum, layer, X, coupling=coupling, device="cpu")
+            for coupling in ("full", "layers")
+        )
+    )
     yield (
         f"3 stacked LSTM layers, H = {layer.hidden_size}",
-        f"{both[1] * 1e3:.0f} ms",
-        f'coupling="layers" {both[0] / both[1]:.1f} x "full" (target 5)',
+        f"{layers * 1e3:.0f} ms",
+        f'coupling="layers" {full / layers:.1f} x "full" (target 5)',
         "",
     )
 
@@ -183,8 +196,10 @@ def population_row(quick):
     layers = [nn.GRU(N_INPUTS, 24) for _ in range(50 if quick else 200)]
     X = sequences(8, 64)
     transformer = LyapunovSpectrumTransformer(X, device="cpu").fit(layers)
-    together = seconds(lambda: transformer.spectra(layers))
-    loop = seconds(lambda: [lyapunov_spectrum(layer, X, device="cpu") for layer in layers])
+    together, loop = seconds(
+        lambda: transformer.spectra(layers),
+        lambda: [lyapunov_spectrum(layer, X, device="cpu") for layer in layers],
+    )
     yield (
         f"{len(layers)} GRUs of 24 units, 8 x 64",
         f"{together * 1e3:.0f} ms",
@@ -216,13 +231,13 @@ def own_layer_rows(quick):
         own = OwnElman(N_INPUTS, n_units, batch_first=True)
         torchs = nn.RNN(N_INPUTS, n_units, batch_first=True)
         torchs.load_state_dict(own.state_dict())
-        both = [
-            seconds(lambda n=net: lyapunov_spectrum(n, X, device="cpu")) for net in (torchs, own)
-        ]
+        times = seconds(
+            *(partial(lyapunov_spectrum, net, X, device="cpu") for net in (torchs, own))
+        )
         yield (
             f"Elman as a layer of one's own, H = {n_units}, {N_SEQUENCES} x {N_STEPS}",
-            f"{both[1] * 1e3:.0f} ms",
-            f"takes {both[1] / both[0]:.1f} x torch.nn.RNN's time",
+            f"{times[1] * 1e3:.0f} ms",
+            f"takes {times[1] / times[0]:.1f} x torch.nn.RNN's time",
             "",
         )
 
@@ -276,25 +291,27 @@ def gpu_rows(quick):
         return
     layers = [nn.GRU(N_INPUTS, 24) for _ in range(200)]
     X = sequences(8, 64)
-    times = {}
-    for device in ("cpu", "cuda"):
-        transformer = LyapunovSpectrumTransformer(X, device=device).fit(layers)
-        times[device] = seconds(lambda t=transformer: t.spectra(layers))
+    transformers = [
+        LyapunovSpectrumTransformer(X, device=device).fit(layers) for device in ("cpu", "cuda")
+    ]
+    on_cpu, on_gpu = seconds(*(partial(t.spectra, layers) for t in transformers))
     yield (
         "200 GRUs of 24 units on a GPU",
-        f"{times['cuda'] * 1e3:.0f} ms",
-        f"{times['cpu'] / times['cuda']:.1f} x its machine's CPU (target 30 x two cores)",
+        f"{on_gpu * 1e3:.0f} ms",
+        f"{on_cpu / on_gpu:.1f} x its machine's CPU (target 30 x two cores)",
         "",
     )
     layer, X = nn.LSTM(N_INPUTS, 1024), sequences(8, 10)
-    methods = [
-        seconds(lambda m=method: lyapunov_spectrum(layer, X, method=m, device="cuda"))
-        for method in ("qr", "auto")
-    ]
+    by_qr, fast = seconds(
+        *(
+            partial(lyapunov_spectrum, layer, X, method=method, device="cuda")
+            for method in ("qr", "auto")
+        )
+    )
     yield (
         "LSTM, H = 1024, on a GPU",
-        f"{methods[1] * 1e3:.0f} ms",
-        f"{methods[0] / methods[1]:.1f} x torch.linalg.qr on the same GPU (target 10)",
+        f"{fast * 1e3:.0f} ms",
+        f"{by_qr / fast:.1f} x torch.linalg.qr on the same GPU (target 10)",
         "",
     )
 
