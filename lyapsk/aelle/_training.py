@@ -111,10 +111,7 @@ class Best:
         improved = lost < self._least
         self._least = lost.where(improved, self._least)
         for best, new in zip(self._best, weights, strict=True):
-            if len(improved) == 1:
-                best.copy_(new if improved else best)
-            else:
-                best[improved] = new[improved]
+            best.copy_(new.where(improved.view(-1, *[1] * (best.ndim - 1)), best))
 
     @torch.no_grad()
     def restore(self):

@@ -1,0 +1,138 @@
+"""That what runs on a device stays there, where its numbers cannot be read in passing.
+
+Tensors on torch's device "meta" have shapes and no values: whoever reads one, as a program would
+that makes a GPU wait, gets an error. In torch's fake mode so does whoever mixes them with tensors
+on the CPU.
+"""
+
+import numpy as np
+import pytest
+import torch
+from helpers import LAYERS, make_layer
+from skorch import NeuralNetClassifier
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+
+from lyapsk import LyapunovSpectrumTransformer, lyapunov_spectrum
+from lyapsk.aelle._autoencoder import PaperAutoencoder, ResidualAutoencoders
+from lyapsk.aelle._training import train
+from lyapsk.nets import _options
+from lyapsk.spectrum import Drive, Position, _steppers, follow_frame
+from lyapsk.tangent import StepMap, dynamics_of, map_tensors
+from lyapsk.tasks import SequenceNetwork
+
+ON_DEVICE = {"dtype": torch.float64, "device": "meta"}
+SEQUENCES = np.random.default_rng(0).normal(size=(3, 9, 2)).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def short_chunks(monkeypatch):
+    monkeypatch.setattr(_steppers, "LONGEST_CHUNK", 5)
+
+
+@pytest.fixture
+def usable(monkeypatch):
+    """The device is taken for one that there is, and what comes from it in the end is -1."""
+    copied = torch.Tensor.cpu
+
+    def cpu(tensor):
+        return torch.full_like(tensor, -1, device="cpu") if tensor.is_meta else copied(tensor)
+
+    monkeypatch.setattr(_options, "_usable_device", torch.device)
+    monkeypatch.setattr(torch.Tensor, "cpu", cpu)
+
+
+@pytest.fixture
+def on_device(name):
+    dynamics = dynamics_of(make_layer(name), dtype=torch.float64, device="cpu")
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        yield map_tensors(lambda weight: torch.empty_like(weight, device="meta"), dynamics)
+
+
+def follow(dynamics, n_inputs, *, n_exponents=None, method="lu", keep=()):
+    """Take steps on the device, with pauses at the ends of chunks and blocks."""
+    inputs = torch.empty(12, 1, 2, n_inputs, **ON_DEVICE)
+    state = torch.empty(1, 2, dynamics.state_size, **ON_DEVICE)
+    if method == "diagonal":
+        start = Position.without_frame(state)
+    else:
+        frame = torch.empty(n_exponents or dynamics.state_size, dynamics.state_size, **ON_DEVICE)
+        start = Position.start(state, frame)
+    growth = follow_frame(
+        dynamics, Drive(state, inputs, 12), start, method=method, warmup=3, n_blocks=2, keep=keep
+    )
+    assert growth.by_block.shape == (1, 2, 2, start.debt.shape[-1])
+    assert growth.by_block.is_meta
+    assert growth.failed_step.is_meta
+    return growth
+
+
+@pytest.mark.parametrize("n_exponents", [None, 1])
+@pytest.mark.parametrize("name", LAYERS)
+def test_steps_and_eliminations_ask_nothing_of_the_host(on_device, n_exponents):
+    follow(on_device, 3, n_exponents=n_exponents)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_neither_do_orthonormal_frames(on_device):
+    growth = follow(on_device, 3, method="qr", keep={"growth", "frames", "factors"})
+    assert growth.history.is_meta
+    assert growth.frames.is_meta
+    assert growth.factors.is_meta
+
+
+@pytest.mark.parametrize("name", ["LRU", "IndRNN", "MinGRU", "MinLSTM"])
+def test_nor_does_growth_without_frames(on_device):
+    assert follow(on_device, 3, method="diagonal", keep={"growth"}).history.is_meta
+
+
+def test_nor_do_step_functions():
+    def step(state, x):
+        return torch.tanh(state.roll(1) + x.sum())
+
+    dynamics = StepMap(step, torch.empty(2, 4, **ON_DEVICE), torch.empty(2, 3, **ON_DEVICE))
+    follow(dynamics, 3, method="qr")
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM", "LRU"])
+@pytest.mark.parametrize("options", [{}, {"method": "qr", "keep": ("growth", "frames")}])
+def test_a_spectrum_waits_for_its_device_at_the_end_alone(usable, kind, options):
+    net = NeuralNetClassifier(SequenceNetwork(kind, n_inputs=2, hidden_size=4)).initialize()
+    spectrum = lyapunov_spectrum(net, SEQUENCES, device="meta", **options)
+    assert (spectrum.exponents == -1).all()
+
+
+def test_so_do_those_of_many_networks(usable):
+    layers = [torch.nn.GRU(2, size, batch_first=True) for size in (3, 3, 5)]
+    spectra = LyapunovSpectrumTransformer(SEQUENCES, device="meta").fit(layers).spectra(layers)
+    assert [len(spectrum.exponents) for spectrum in spectra] == [3, 3, 5]
+
+
+@pytest.mark.parametrize(
+    "members", [ResidualAutoencoders(3, 5, 2, 8, 1), PaperAutoencoder(5, 2, 1)], ids=type
+)
+def test_autoencoders_wait_for_their_device_at_the_end_alone(monkeypatch, members):
+    monkeypatch.setattr(type(members), "cpu", lambda self: self)
+    train(
+        members,
+        torch.ones(20, 5, dtype=torch.float64),
+        torch.ones(20, 1, dtype=torch.float64),
+        torch.ones(20, dtype=torch.float64),
+        (torch.arange(20) < 5).expand(members.n_members, -1),
+        lambda outputs, inputs, targets, progress: (outputs[0] - inputs).square().sum(-1),
+        keep_best=True,
+        noise=0.1,
+        lr=1e-3,
+        max_epochs=3,
+        device="meta",
+        verbose=0,
+    )
+    assert all(weight.is_meta for weight in members.parameters())
+
+
+def test_who_reads_or_mixes_is_found_out():
+    with FakeTensorMode():
+        on_gpu = torch.empty(2, **ON_DEVICE)
+        with pytest.raises(DataDependentOutputException):
+            on_gpu.sum().item()
+        with pytest.raises(Exception, match="same device"):
+            on_gpu + torch.empty(2)
