@@ -1,11 +1,14 @@
 """The function that users call."""
 
+import torch
+
 from ..exceptions import LyapskError
 from ._options import Options
 from ._problem import pose
 from ._solve import solve
 
 
+@torch.inference_mode(mode=False)
 def lyapunov_spectrum(
     model,
     sequences=None,

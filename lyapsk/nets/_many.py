@@ -26,6 +26,7 @@ LARGEST_KEPT_CHUNK = 32
 CHUNKS_PER_JOB = 4
 
 
+@torch.inference_mode(mode=False)
 def many_spectra(
     networks,
     sequences,

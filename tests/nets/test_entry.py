@@ -11,7 +11,7 @@ from helpers import Reader, make_layer, make_net, tokens
 from skorch import NeuralNet, NeuralNetClassifier, NeuralNetRegressor
 from torch import nn
 
-from lyapsk import lyapunov_spectrum
+from lyapsk import LyapunovSpectrumTransformer, lyapunov_spectrum
 from lyapsk import nn as lnn
 from lyapsk.exceptions import (
     InvalidInputError,
@@ -20,6 +20,7 @@ from lyapsk.exceptions import (
     NumericalError,
     RecurrentLayerError,
 )
+from lyapsk.spectrum import initial_frame
 
 RNG = np.random.default_rng(0)
 SEQUENCES = RNG.normal(size=(3, 20, 3))
@@ -345,3 +346,23 @@ def test_one_of_several_layers_by_name():
     between = module.first(x)[0].detach().transpose(0, 1)
     expected = lyapunov_spectrum(module.second, between)
     np.testing.assert_allclose(spectrum.exponents, expected.exponents, atol=1e-12)
+
+
+def test_within_inference_mode_nothing_is_different():
+    """Some torch versions give wrong tangents, or none, in that mode."""
+
+    def step(state):
+        assert not torch.is_inference_mode_enabled()
+        return torch.stack([1 - 1.4 * state[0] ** 2 + state[1], 0.3 * state[0]])
+
+    layer = torch.nn.GRU(3, 4, batch_first=True)
+    initial_frame.cache_clear()
+    with torch.inference_mode():
+        found = lyapunov_spectrum(step, initial_state=[0.1, 0.1], n_steps=100)
+        many = LyapunovSpectrumTransformer(SEQUENCES).fit([layer]).spectra([layer])
+    expected = lyapunov_spectrum(step, initial_state=[0.1, 0.1], n_steps=100)
+    np.testing.assert_array_equal(found.exponents, expected.exponents)
+    assert len(many[0].exponents) == 4
+    for size in (2, 4):
+        frame = initial_frame(size, size, seed=0, dtype=torch.float64, device=torch.device("cpu"))
+        assert not frame.is_inference()
