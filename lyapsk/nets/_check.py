@@ -33,11 +33,12 @@ def check_inputs(inputs):
                 f"sequences: sequence {position} has 0 steps. Each must have at least one."
             )
         if not _is_finite(x):
-            step = int((~x.isfinite()).any(-1).nonzero()[0])
-            bad = float(x[~x.isfinite()][0])
+            bad = ~_long_enough(x).isfinite()
+            step = int(bad.any(-1).nonzero()[0])
             raise InvalidInputError(
-                f"sequences: what reaches the recurrent layer holds {bad} in sequence {position} "
-                f"at step {step}. All inputs must be finite: clean or drop them."
+                f"sequences: what reaches the recurrent layer holds {float(x[bad][0])} in "
+                f"sequence {position} at step {step}. All inputs must be finite: clean or drop "
+                "them."
             )
 
 
@@ -66,8 +67,6 @@ def check_weights(layer):
                 f"model: {name} of its {type(layer).__name__} is on the device 'meta', which holds "
                 "no values. Load the weights first."
             )
-        if weight.itemsize == 1:
-            weight = weight.float()  # torch cannot tell whether so short ones are finite
         if not _is_finite(weight):
             raise InvalidInputError(
                 f"model: {name} of its {type(layer).__name__} holds values that are not finite. "
@@ -77,7 +76,13 @@ def check_weights(layer):
 
 def _is_finite(values):
     """Whether all are finite: as their sum is, which is faster to see, unless it overflows."""
+    values = _long_enough(values)
     return cmath.isfinite(values.sum().item()) or bool(values.isfinite().all())
+
+
+def _long_enough(values):
+    """The values themselves, or as float32 where torch can do little with types so short."""
+    return values.float() if values.itemsize == 1 else values
 
 
 def check_ranges(problem, options):

@@ -134,8 +134,7 @@ def _check_bare(layer, inputs):
                 f"{tuple(x.shape)} with {type(error).__name__}: {message_of(error)}. They must be "
                 "what it takes; where it needs more than inputs, pass the module that calls it."
             ) from error
-    if kind.is_own:
-        check_agreement(layer, calls)
+    check_agreement(layer, calls)
 
 
 def _pose_map(step, sequences, options, initial_state, like):

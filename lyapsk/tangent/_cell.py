@@ -124,7 +124,10 @@ class DrivenCell(Cell):
         return torch.stack(states), self.tangent_map(*map(torch.stack, zip(*steps, strict=True)))
 
     def from_inputs(self, x):
-        """What ``step`` needs of inputs (n_steps, n_networks, n_sequences, n_in), step by step."""
+        """What ``step`` needs of inputs (n_steps, n_networks, n_sequences, n_in), step by step.
+
+        Cells whose recurrent maps have biases add these here, where ``step`` leaves them out.
+        """
         return self.input.along(x)
 
     @abstractmethod
@@ -135,7 +138,7 @@ class DrivenCell(Cell):
         ----------
         state : Tensor of shape (n_networks, n_sequences, n)
         from_x : Tensor of shape (n_networks, n_sequences, n_gates * n_units)
-            What ``from_inputs`` makes of ``x_t``.
+            What ``from_inputs`` makes of ``x_t``; a cell may split it.
         """
 
     @abstractmethod

@@ -80,7 +80,7 @@ class ScaledGates:
     def __init__(self, gates, blocks):
         self._gates = gates
         self._blocks = blocks
-        self._first = None
+        self._group = None
 
     def push(self, step, tangents, out, *, add=False):
         """Write the image of tangents (n_networks, n_sequences, k, n_in) to ``out``.
@@ -122,11 +122,12 @@ class ScaledGates:
 
     def _combined(self, step):
         """The matrices (n_networks * n_sequences, n_blocks * n_units, n_in) of one step."""
-        first = step - step % len(self._room)
-        if first != self._first:
+        group, position = divmod(step, len(self._room))
+        if group != self._group:
+            first = step - position
             self._combine(slice(first, first + len(self._room)))
-            self._first = first
-        return self._matrices[step - first]
+            self._group = group
+        return self._matrices[position]
 
     def _combine(self, steps):
         """Scale and add up the weights of several steps."""

@@ -366,3 +366,13 @@ def test_within_inference_mode_nothing_is_different():
     for size in (2, 4):
         frame = initial_frame(size, size, seed=0, dtype=torch.float64, device=torch.device("cpu"))
         assert not frame.is_inference()
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e5m2, torch.float8_e4m3fn])
+def test_inputs_of_eight_bits(dtype):
+    layer, x = nn.GRU(3, 4, batch_first=True), torch.tensor(SEQUENCES).to(dtype)
+    expected = lyapunov_spectrum(layer, x.double()).exponents
+    np.testing.assert_array_equal(lyapunov_spectrum(layer, x).exponents, expected)
+    x[1, 2, 0] = torch.nan
+    with pytest.raises(InvalidInputError, match="holds nan in sequence 1 at step 2"):
+        lyapunov_spectrum(layer, x)

@@ -5,7 +5,7 @@ import torch
 from helpers import LAYERS, dense_jacobians, make_layer, one_step, torch_step
 from torch import nn
 
-from lyapsk.tangent import Stack, dynamics_of
+from lyapsk.tangent import Stack, _gates, dynamics_of
 from lyapsk.tangent._torch import TORCH_KINDS
 
 CPU = {"dtype": torch.float64, "device": torch.device("cpu")}
@@ -129,3 +129,20 @@ def _alone_or_tuple(parts):
 
 def _as_tuple(value):
     return value if isinstance(value, tuple) else (value,)
+
+
+@pytest.mark.parametrize("together", [1, 2**12, 2**16])
+@pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM])
+def test_steps_combined_in_groups_are_those_taken_alone(monkeypatch, kind, together):
+    monkeypatch.setattr(_gates, "COMBINED_AT_ONCE", together)
+    torch.manual_seed(0)
+    dynamics = dynamics_of(kind(3, 16, num_layers=2).double(), **CPU)
+    n = dynamics.state_size
+    state, x = torch.randn(1, 2, n).double(), torch.randn(64, 1, 2, 3).double()
+    states, push = dynamics.linearize(state, x)
+    before, tangents = torch.cat([state[None], states[:-1]]), torch.randn(1, 2, n, n).double()
+    for step in (0, 1, 9, 40, 63, 12, 0):  # back as well: eliminations take steps again
+        found, alone = torch.empty_like(tangents), torch.empty_like(tangents)
+        push(step, tangents, found)
+        dynamics.linearize(before[step], x[step : step + 1])[1](0, tangents, alone)
+        torch.testing.assert_close(found, alone)
