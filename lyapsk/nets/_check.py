@@ -32,8 +32,9 @@ def check_inputs(inputs):
             raise InvalidInputError(
                 f"sequences: sequence {position} has 0 steps. Each must have at least one."
             )
+        x = _long_enough(x)
         if not _is_finite(x):
-            bad = ~_long_enough(x).isfinite()
+            bad = ~x.isfinite()
             step = int(bad.any(-1).nonzero()[0])
             raise InvalidInputError(
                 f"sequences: what reaches the recurrent layer holds {float(x[bad][0])} in "
@@ -67,7 +68,7 @@ def check_weights(layer):
                 f"model: {name} of its {type(layer).__name__} is on the device 'meta', which holds "
                 "no values. Load the weights first."
             )
-        if not _is_finite(weight):
+        if not _is_finite(_long_enough(weight)):
             raise InvalidInputError(
                 f"model: {name} of its {type(layer).__name__} holds values that are not finite. "
                 "The training of this network diverged: leave it out, or train it again."
@@ -76,7 +77,6 @@ def check_weights(layer):
 
 def _is_finite(values):
     """Whether all are finite: as their sum is, which is faster to see, unless it overflows."""
-    values = _long_enough(values)
     return cmath.isfinite(values.sum().item()) or bool(values.isfinite().all())
 
 
