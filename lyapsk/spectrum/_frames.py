@@ -3,7 +3,6 @@
 A frame ``Q`` (n, k) is held by its columns, as (..., k, n).
 """
 
-import math
 from functools import lru_cache
 
 import torch
@@ -56,70 +55,7 @@ def orthonormalize(tangents):
     return Q.mT, diagonal.log().masked_fill(diagonal <= noise, -torch.inf), R
 
 
-def factor(tangents, packed):
-    """Row-pivoted LU of pushed frames: ``Z = (P L) U``.
-
-    ``P L`` has the nested column spans of ``Z`` as QR's ``Q`` has, at a quarter of the cost. Over
-    several steps the sums of ``log abs diag U`` and of ``log abs diag R`` differ only by
-    ``log_diagonal`` of the first and of the last frame.
-
-    Parameters
-    ----------
-    tangents : Tensor of shape (..., k, n)
-        Columns of ``Z``.
-    packed : Tensor of shape (..., k, n)
-        Where the columns of both factors go, in LAPACK's packed form.
-
-    Returns
-    -------
-    swaps : Tensor of shape (..., k)
-        Row exchanges, in LAPACK's form.
-    growth : Tensor of shape (..., k)
-        ``log abs diag U``, in nats.
-    """
-    swaps, info = (torch.empty(0, dtype=torch.int32, device=packed.device) for _ in range(2))
-    torch.linalg.lu_factor_ex(tangents.mT, out=(packed.mT, swaps, info))
-    return swaps, packed.diagonal(dim1=-2, dim2=-1).abs().log()
-
-
-def without_subnormal(tangents):
-    """Set to zero, in place, entries that may leave pivots whose reciprocals overflow."""
-    return tangents.masked_fill_(tangents.abs() < _smallest(tangents.dtype), 0)
-
-
-def has_subnormal(growth):
-    """Whether some pivot is so small that its reciprocal may overflow."""
-    return bool((growth.isfinite() & (growth < math.log(_smallest(growth.dtype)))).any())
-
-
-def mark_dead(growth, packed):
-    """Set to minus infinity, in place, the growth of pivots that are not above rounding error."""
-    return growth.masked_fill_(growth <= _noise(packed.mT).log(), -torch.inf)
-
-
-def lower_factor(packed, swaps, out):
-    """Write the columns of ``P L`` to ``out``, from what ``factor`` gave; ``packed`` is lost."""
-    P, _, _ = torch.lu_unpack(packed.mT, swaps, unpack_data=False)
-    ranks = torch.arange(P.shape[-1], dtype=P.dtype, device=P.device)
-    row_of = (P @ ranks).long().unsqueeze(-2)
-    L = packed.triu_(1)
-    L.diagonal(dim1=-2, dim2=-1).fill_(1)
-    torch.gather(L, -1, row_of.expand_as(L), out=out)
-
-
 def log_diagonal(frame):
     """``log abs diag R`` of the QR factorisation of frames (..., k, n): (..., k)."""
     _, R = torch.linalg.qr(frame.mT, mode="r")
     return R.diagonal(dim1=-2, dim2=-1).abs().log()
-
-
-def _noise(packed):
-    """Rounding error to expect in each pivot: of the sum ``(L U)_jj`` of independent terms."""
-    square = packed[..., : packed.shape[-1], :]
-    terms = (square * square.mT).tril(-1)
-    summed = terms.square().sum(-1) + square.diagonal(dim1=-2, dim2=-1).square()
-    return summed.sqrt() * RESOLUTION[packed.dtype]
-
-
-def _smallest(dtype):
-    return torch.finfo(dtype).tiny / torch.finfo(dtype).eps

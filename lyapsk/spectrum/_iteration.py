@@ -5,8 +5,9 @@ from itertools import pairwise
 
 import torch
 
+from ._elimination import Elimination
 from ._growth import Growth
-from ._steppers import Diagonal, Elimination, Orthonormalization
+from ._steppers import Diagonal, Orthonormalization
 
 _STEPPERS = {"qr": Orthonormalization, "lu": Elimination, "diagonal": Diagonal}
 

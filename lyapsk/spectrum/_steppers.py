@@ -1,26 +1,13 @@
 """Ways of taking steps without the frame collapsing."""
 
-import math
 from abc import ABC, abstractmethod
 
-import numpy as np
 import torch
 
-from ._frames import (
-    RESOLUTION,
-    factor,
-    has_subnormal,
-    log_diagonal,
-    lower_factor,
-    mark_dead,
-    orthonormalize,
-    without_subnormal,
-)
+from ._frames import orthonormalize
 
 LONGEST_CHUNK = 64
 CHUNK_ENTRIES = 2**17
-LARGEST_GROWTH = 300.0
-SAFETY = 0.9
 
 
 class Stepper(ABC):
@@ -120,97 +107,3 @@ class Orthonormalization(Framed):
                 self.frames.append(self.frame.mT)
             if "factors" in self.keep:
                 self.factors.append(R)
-
-
-class Elimination(Framed):
-    """``Z = (P L) U`` after as many steps as the frame's condition allows.
-
-    Between two factorisations the leading directions outgrow the others, and the rounding errors
-    of the others grow by that ratio. The pivots measure it: where it passes ``eps ** -0.4``, the
-    steps are taken again in shorter intervals, so that each factorisation adds an error of about
-    ``eps ** 0.6`` (4e-10 in float64) to the growth of a direction.
-
-    On a GPU, where reading the pivots would make the host wait, every step is factored.
-    """
-
-    def __init__(self, dynamics, drive, position):
-        super().__init__(dynamics, drive, position)
-        self._spare = torch.empty_like(self.frame), torch.empty_like(self.frame)
-        self._debt = position.debt
-        self._interval = 1
-        self._room = -0.4 * math.log(torch.finfo(self.frame.dtype).eps)
-
-    def advance(self, stop):
-        """Go on to step ``stop`` and return the growth on the way, (n_networks, n_sequences, k)."""
-        if stop == self.step:
-            return torch.zeros_like(self._debt)
-        self._dead = torch.zeros_like(self._debt, dtype=torch.bool)
-        total = super().advance(stop) - self._debt
-        self._debt = log_diagonal(self.frame)
-        return total + self._debt
-
-    def _follow(self, push, n_steps, total):
-        step = 0
-        while step < n_steps:
-            taken = min(self._interval, n_steps - step)
-            pushed, spare = self._push(push, step, taken)
-            swaps, growth, load = self._factor(pushed, spare)
-            self._interval = self._next_interval(taken, load)
-            if load <= 1 or taken == 1:
-                step += taken
-                lower_factor(spare, swaps, out=pushed)
-                self.frame, self._spare = pushed, (spare, self.frame)
-                total += growth
-                if not load < math.inf:
-                    self._dead |= growth.isneginf()
-                    self._note_failed(growth.isnan().any(-1)[None], self.step + step - 1)
-
-    @property
-    def _reads_pivots(self):
-        return self.frame.device.type == "cpu"
-
-    def _push(self, push, first, n_steps):
-        """The frame after some steps, and a frame's room that is free."""
-        pushed, spare = self._spare
-        push(first, self.frame, pushed)
-        for step in range(first + 1, first + n_steps):
-            push(step, pushed, spare)
-            pushed, spare = spare, pushed
-        return pushed, spare
-
-    def _factor(self, pushed, spare):
-        """Swaps and growth of a factorisation into ``spare``, and its load.
-
-        The load is above 1 where the steps since the last factorisation were too many. A
-        direction that seems to die within several steps may only have collapsed into rounding
-        error: its growth of minus infinity makes the load infinite.
-        """
-        if not self._reads_pivots:
-            swaps, growth = factor(without_subnormal(pushed), spare)
-            return swaps, mark_dead(growth, spare), math.inf
-        swaps, growth = factor(pushed, spare)
-        load = self._load(*growth.aminmax(dim=-1))
-        if load * self._room < -math.log(RESOLUTION[growth.dtype]):
-            return swaps, growth, load
-        if has_subnormal(growth):
-            swaps, growth = factor(without_subnormal(pushed), spare)
-        mark_dead(growth, spare)
-        least = growth.where(~self._dead, torch.inf).amin(-1)
-        most = growth.where(~self._dead, -torch.inf).amax(-1)
-        return swaps, growth, self._load(least, most)
-
-    def _load(self, least, most):
-        """The larger of two shares: of the room for the ratio, and of the range of numbers."""
-        least, most = least.numpy(), most.numpy()  # of few numbers, faster than torch
-        size = np.maximum(most, -least) / LARGEST_GROWTH
-        with np.errstate(invalid="ignore"):  # where both are infinite
-            return float(np.maximum((most - least) / self._room, size).max())
-
-    def _next_interval(self, n_steps, load):
-        """Steps that would use most of the room, were the frame to go on as it did.
-
-        A load that is not a number asks for shorter intervals too.
-        """
-        if not load <= 1:
-            return max(1, n_steps // 2)
-        return max(1, min(int(SAFETY * n_steps / max(load, 0.01)), 2 * n_steps, LONGEST_CHUNK))
