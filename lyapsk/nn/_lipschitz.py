@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from .._checks import check_not_negative, check_positive, refusal
-from ..tangent import GatedCell, gates
+from ..tangent import GatedCell, GatedPush, gates
 from ._base import RecurrentLayer
 
 
@@ -83,13 +83,6 @@ class _Cell(GatedCell):
 
     def tangent_map(self, active):
         slope = self.step_size * (1 - active * active)
-        recurrent = self.recurrent.scaled([{0: torch.full_like(slope, self.step_size), 1: slope}])
-        inputs = self.input.scaled([{0: slope}])
-
-        def push(step, tangents, out, below=None):
-            recurrent.push(step, tangents, out)
-            out.add_(tangents)
-            if below is not None:
-                inputs.push(step, below, out, add=True)
-
-        return push
+        by_gate = {0: torch.full_like(slope, self.step_size), 1: slope}
+        recurrent = self.recurrent.scaled([by_gate], diagonal=torch.ones_like(slope))
+        return GatedPush(recurrent, self.input.scaled([{0: slope}]))

@@ -3,7 +3,7 @@
 from ._cell import Cell, DiagonalCell, DrivenCell, GatedCell
 from ._dynamics import Dynamics
 from ._elman import ElmanCell
-from ._gates import Gates
+from ._gates import GatedPush, Gates
 from ._holders import map_tensors, tensors_of
 from ._kind import Kind, state_from_torch
 from ._layers import (
@@ -33,6 +33,7 @@ __all__ = [
     "Dynamics",
     "ElmanCell",
     "GatedCell",
+    "GatedPush",
     "Gates",
     "Kind",
     "LayerDynamics",

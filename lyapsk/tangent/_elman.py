@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ._cell import GatedCell
+from ._gates import GatedPush
 from ._nonlinearities import NONLINEARITIES
 
 
@@ -21,11 +22,4 @@ class ElmanCell(GatedCell):
 
     def tangent_map(self, h):
         slope = NONLINEARITIES[self.nonlinearity].slope(h)
-        recurrent, inputs = self.recurrent.scaled([{0: slope}]), self.input.scaled([{0: slope}])
-
-        def push(step, tangents, out, below=None):
-            recurrent.push(step, tangents, out)
-            if below is not None:
-                inputs.push(step, below, out, add=True)
-
-        return push
+        return GatedPush(self.recurrent.scaled([{0: slope}]), self.input.scaled([{0: slope}]))

@@ -38,20 +38,18 @@ class Gates:
         mapped = self(vectors.transpose(0, 1).flatten(1, 2))
         return mapped.unflatten(1, (n_steps, n_sequences)).transpose(0, 1)
 
-    def __getitem__(self, some):
-        """The maps of a slice of the gates."""
-        return Gates(self.weight[:, some], self.bias[:, :, some])
-
-    def scaled(self, blocks):
-        """The maps ``v -> sum_g scale_g * (W_g v)`` of several steps, block by block.
+    def scaled(self, blocks, diagonal=None):
+        """The maps ``v -> sum_g scale_g * (W_g v) + diagonal * v`` of several steps.
 
         Parameters
         ----------
         blocks : list of dict
             For each block of the result, the scales (n_steps, n_networks, n_sequences, n_units)
             of the gates that it adds up, by the gates' positions.
+        diagonal : Tensor of shape (n_steps, n_networks, n_sequences, n_units), optional
+            Where there is one block, as wide as ``v``.
         """
-        return ScaledGates(self, blocks)
+        return ScaledGates(self, blocks, diagonal)
 
     @cached_property
     def matrix(self):
@@ -77,9 +75,9 @@ class ScaledGates:
     weights first: one product then serves all gates of a block.
     """
 
-    def __init__(self, gates, blocks):
-        self._gates = gates
-        self._blocks = blocks
+    def __init__(self, gates, blocks, diagonal):
+        self._gates, self._blocks, self._diagonal = gates, blocks, diagonal
+        _, self._n_gates, _, self._n_in = gates.weight.shape
         self._group = None
 
     def push(self, step, tangents, out, *, add=False):
@@ -93,15 +91,17 @@ class ScaledGates:
         add : bool
             Whether to add to what ``out`` holds.
         """
-        _, n_gates, _, n_in = self._gates.weight.shape
-        if n_gates > 1 and 4 * tangents.shape[2] > n_in:
-            target = out.flatten(0, 1)
-            target.baddbmm_(tangents.flatten(0, 1), self._combined(step).mT, beta=int(add))
-        elif n_gates == 1 and not add:
+        if self._n_gates > 1 and 4 * tangents.shape[2] > self._n_in:
+            combined = self._combined(step)
+            out.flatten(0, 1).baddbmm_(tangents.flatten(0, 1), combined, beta=int(add))
+            return
+        if self._n_gates == 1 and not add:
             torch.bmm(tangents.flatten(1, 2), self._gates.matrix, out=out.flatten(1, 2))
             out.mul_(self._by_step[0][0][step])
         else:
             self._push_apart(step, tangents, out, add)
+        if self._diagonal is not None:
+            out.addcmul_(self._kept[step], tangents)
 
     def _push_apart(self, step, tangents, out, add):
         products = tangents.flatten(1, 2) @ self._gates.matrix
@@ -120,8 +120,13 @@ class ScaledGates:
             for block in self._blocks
         ]
 
+    @cached_property
+    def _kept(self):
+        """The diagonal of each step, (n_networks, n_sequences, 1, n_units)."""
+        return self._diagonal.unsqueeze(3).unbind()
+
     def _combined(self, step):
-        """The matrices (n_networks * n_sequences, n_blocks * n_units, n_in) of one step."""
+        """The matrices (n_networks * n_sequences, n_in, n_blocks * n_units) of one step."""
         group, position = divmod(step, len(self._room))
         if group != self._group:
             first = step - position
@@ -139,6 +144,9 @@ class ScaledGates:
                     torch.mul(self._gates.of_gate[gate], scales, out=matrices)
                 else:
                     matrices.addcmul_(self._gates.of_gate[gate], scales)
+        if self._diagonal is not None:
+            kept = self._diagonal[steps]
+            self._room[: len(kept), :, :, 0].diagonal(dim1=-2, dim2=-1).add_(kept)
 
     @cached_property
     def _room(self):
@@ -152,4 +160,21 @@ class ScaledGates:
     @cached_property
     def _matrices(self):
         """The room of each step."""
-        return self._room.flatten(1, 2).flatten(2, 3).unbind()
+        return self._room.flatten(1, 2).flatten(2, 3).mT.unbind()
+
+
+class GatedPush:
+    """Push of a cell whose Jacobian is that of its gates, see ``Cell.linearize``.
+
+    Parameters
+    ----------
+    recurrent, inputs : ScaledGates
+    """
+
+    def __init__(self, recurrent, inputs):
+        self._recurrent, self._inputs = recurrent, inputs
+
+    def __call__(self, step, tangents, out, below=None):
+        self._recurrent.push(step, tangents, out)
+        if below is not None:
+            self._inputs.push(step, below, out, add=True)

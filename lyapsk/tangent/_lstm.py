@@ -29,22 +29,19 @@ class LSTMCell(GatedCell):
 
     def step(self, state, from_x):
         h, c = self._split(state)
-        drive = self.recurrent.onto(from_x, h).unflatten(-1, (4, -1))
-        gates = torch.sigmoid(drive)
-        i, f, _, o = gates.unbind(2)
-        g = torch.tanh(drive[:, :, 2])
+        drives = self.recurrent.onto(from_x, h)
+        gates = torch.sigmoid(drives)
+        i, f, _, o = gates.chunk(4, -1)
+        g = torch.tanh(drives.chunk(4, -1)[2])
         new_c = torch.addcmul(f * c, i, g)
         squashed = torch.tanh(new_c)
         return torch.cat([self._project(o * squashed), new_c], -1), (gates, c, g, squashed)
 
     def tangent_map(self, gates, c, g, squashed):
-        i, f, _, o = gates.unbind(3)
-        slopes = gates - gates * gates
+        i, f, _, o = gates.chunk(4, -1)
+        by_i, by_f, _, by_o = (gates - gates * gates).chunk(4, -1)
         by_new_c = o - o * squashed * squashed
-        blocks = [
-            {3: squashed * slopes[..., 3, :]},
-            {0: g * slopes[..., 0, :], 1: c * slopes[..., 1, :], 2: i - i * g * g},
-        ]
+        blocks = [{3: squashed * by_o}, {0: g * by_i, 1: c * by_f, 2: i - i * g * g}]
         recurrent, inputs = self.recurrent.scaled(blocks), self.input.scaled(blocks)
         forget, by_new_c = f.unsqueeze(3).unbind(), by_new_c.unsqueeze(3).unbind()
 
@@ -65,7 +62,7 @@ class LSTMCell(GatedCell):
         return push
 
     def _split(self, state):
-        return state[..., : self.output_size], state[..., self.output_size :]
+        return state.split_with_sizes((self.output_size, self.recurrent.weight.shape[2]), -1)
 
     def _project(self, hidden):
         if self.projection is None:
