@@ -8,13 +8,13 @@ import numpy as np
 import torch
 
 # A thread that draws while another has the generators lent out would disturb both.
-_ONE_AT_A_TIME = RLock()
+ONE_AT_A_TIME = RLock()
 
 
 @contextmanager
 def same_generators():
     """Give the generators of torch, numpy and Python back as they were, whatever is drawn."""
-    with _ONE_AT_A_TIME:
+    with ONE_AT_A_TIME:
         torch_state, cuda_states = torch.get_rng_state(), _cuda_states()
         numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
         try:

@@ -24,7 +24,7 @@ from ._agreement import check_agreement
 from ._arrays import as_tensor
 from ._check import check_inputs, check_ranges, check_sequences, check_state, check_weights
 from ._locate import find_layer, module_of
-from ._record import record, recorded_calls, refresh_weights, unpacked
+from ._record import record, recorded_calls, refresh_weights, runs_own_code, unpacked
 from ._undisturbed import undisturbed
 
 
@@ -87,11 +87,13 @@ def _pose_layer(model, sequences, options, name, initial_state, like):
     layer = find_layer(module, name)
     check_weights(layer)
     check_sequences(sequences)
-    with undisturbed(model):
+    plain = is_recurrent(module) and not runs_own_code(layer)
+    with undisturbed(model, draws=not plain):
         if is_recurrent(module):
             inputs, state = bare_inputs(sequences, getattr(layer, "input_size", None)), None
             refresh_weights(layer)
-            _check_bare(layer, inputs[:1])
+            if not plain:
+                _check_bare(layer, inputs[:1])
         else:
             inputs, state = record(model, module, layer, sequences, check_agreement)
         layers = cells_of(layer, dtype=like.dtype, device=like.device)

@@ -310,12 +310,6 @@ REFUSED = {
         InvalidInputError,
         "weight_ih_l0 of its GRU is on the device 'meta'",
     ),
-    "weights in a byte": (
-        nn.GRU(3, 4).to(torch.float8_e4m3fn),
-        {},
-        InvalidInputError,
-        "GRU's own forward failed",
-    ),
     "complex sequences": (
         GRU,
         {"sequences": 1j * torch.tensor(SEQUENCES)},

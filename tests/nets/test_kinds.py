@@ -1,5 +1,7 @@
 """Every kind of network that torch has: cells, directions, packing, wrappers, precisions."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -214,12 +216,30 @@ def test_wrapped_modules_are_unwrapped(wrapper, in_net):
     np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float8_e5m2, torch.float16, torch.bfloat16, torch.float64])
 def test_weights_of_any_precision_are_computed_in_double(dtype):
     layer = make_layer("gru").to(dtype)
     exact = make_layer("gru").to(dtype).double()
     found = lyapunov_spectrum(layer, SEQUENCES).exponents
     np.testing.assert_array_equal(found, lyapunov_spectrum(exact, SEQUENCES).exponents)
+
+
+def test_hooks_of_a_bare_layer_run_and_leave_the_generators_alone():
+    layer = nn.GRU(3, 4)
+    halved = copy.deepcopy(layer)
+    with torch.no_grad():
+        halved.weight_hh_l0.mul_(0.5)
+
+    def halve(layer, _):
+        torch.rand(3), np.random.rand(3)  # noqa: NPY002
+        layer.weight_hh_l0.data = halved.weight_hh_l0.data
+
+    layer.register_forward_pre_hook(halve)
+    states = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    found = lyapunov_spectrum(layer, SEQUENCES).exponents
+    np.testing.assert_array_equal(found, lyapunov_spectrum(halved, SEQUENCES).exponents)
+    assert torch.equal(torch.get_rng_state(), states[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], states[1])  # noqa: NPY002
 
 
 def test_module_in_half_precision():
