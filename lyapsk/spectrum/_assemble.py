@@ -131,8 +131,8 @@ def _pooled(by_block):
 
 def _drift(by_block):
     """Mean over the second half of the blocks less that over the first, (k,)."""
-    halves = [np.array_split(blocks, [blocks.shape[1] // 2], axis=1) for blocks in by_block]
-    first, second = (_pooled([half[i] for half in halves]) for i in (0, 1))
+    first = _pooled([blocks[:, : blocks.shape[1] // 2] for blocks in by_block])
+    second = _pooled([blocks[:, blocks.shape[1] // 2 :] for blocks in by_block])
     first, second = (first if len(first) else second).mean(0), second.mean(0)
     with np.errstate(invalid="ignore"):
         return np.where(first == second, 0.0, second - first)
