@@ -102,17 +102,19 @@ def _follow(unit, problems, options, tell):
         frame = initial_frame(n, k, seed=options.seed, dtype=options.dtype, device=options.device)
         start = Position.start(unit.drive.state, frame)
     n_sequences = min(problems[index].n_sequences for index, _ in unit.sources)
-    return follow_frame(
-        unit.dynamics,
-        unit.drive,
-        start,
-        method=method,
-        warmup=options.warmup,
-        n_blocks=_n_blocks(n_sequences, unit.drive.n_steps - options.warmup, options),
-        keep=options.keep,
-        enough=_settled(options.tol),
-        tell=tell and _in_networks(tell, unit, problems),
-    )
+    # Every operation is dispatched faster there.
+    with torch.inference_mode(not unit.dynamics.by_autograd):
+        return follow_frame(
+            unit.dynamics,
+            unit.drive,
+            start,
+            method=method,
+            warmup=options.warmup,
+            n_blocks=_n_blocks(n_sequences, unit.drive.n_steps - options.warmup, options),
+            keep=options.keep,
+            enough=_settled(options.tol),
+            tell=tell and _in_networks(tell, unit, problems),
+        )
 
 
 def _in_networks(tell, unit, problems):

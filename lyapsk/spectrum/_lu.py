@@ -30,7 +30,7 @@ class LU:
         self._swaps, self._info = (torch.empty(0, **whole) for _ in range(2))
         # In double precision, where whole numbers stay exact in every mode of multiplication.
         exact = {"dtype": torch.float64, "device": tangents.device}
-        P = torch.empty(*batch, n, n, **exact)
+        P = spare if (k, spare.dtype) == (n, torch.float64) else torch.empty(*batch, n, n, **exact)
         self._unread = P[..., :k]
         self._unpacked = P, torch.empty(0, **exact), torch.empty(0, **exact)
         self._rows_of_P, self._ranks = P.flatten(0, -2), torch.arange(n, **exact)

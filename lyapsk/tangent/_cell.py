@@ -19,9 +19,12 @@ class Cell(ABC):
     diagonal : bool
         Whether every Jacobian is diagonal, or turns pairs of entries into each other and scales
         them: then ``log_growth`` tells the exponents, and no frame is needed.
+    by_autograd : bool
+        See ``Dynamics``.
     """
 
     diagonal = False
+    by_autograd = False
 
     @property
     def n_networks(self):

@@ -17,6 +17,10 @@ class Dynamics(ABC):
         The number ``n`` of entries of the full state.
     """
 
+    by_autograd = False
+    """Whether steps are differentiated by torch.func, for which torch 2.6 gives zeros in inference
+    mode."""
+
     is_diagonal = False
     """Whether ``log_growth`` tells the growth of every direction without a frame."""
 

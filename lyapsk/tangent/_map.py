@@ -34,6 +34,7 @@ class StepMap(Dynamics):
         If the function fails on these, or returns another shape.
     """
 
+    by_autograd = True
     n_networks = 1
 
     def __init__(self, step, state, x=None):

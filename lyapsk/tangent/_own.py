@@ -218,6 +218,8 @@ class OwnCell(Cell):
     weights: dict
     n: int
 
+    by_autograd = True
+
     @property
     def state_size(self):
         return self.n

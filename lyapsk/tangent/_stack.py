@@ -42,6 +42,10 @@ class Stack(Dynamics):
         return tuple(shape_of(cell) for cell in self.cells)
 
     @property
+    def by_autograd(self):
+        return any(cell.by_autograd for cell in self.cells)
+
+    @property
     def is_diagonal(self):
         """Whether the growth is known without a frame; see ``Cell.diagonal``."""
         return len(self.cells) == 1 and self.cells[0].diagonal
