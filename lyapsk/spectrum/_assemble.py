@@ -139,9 +139,11 @@ def _drift(by_block):
 
 
 def _sequence_means(pieces):
-    return _in_order(
-        pieces, [np.average(p.by_block, axis=1, weights=p.block_lengths) for p in pieces]
-    )
+    means = []
+    for piece in pieces:
+        shares = np.divide(piece.block_lengths, sum(piece.block_lengths))
+        means.append((piece.by_block * shares[:, None]).sum(1))
+    return _in_order(pieces, means)
 
 
 def _n_steps(pieces):
@@ -157,4 +159,6 @@ def _kept(by_layer, name):
 
 def _in_order(pieces, rows):
     """Rows of all pieces, one for each sequence, in the order of the sequences."""
+    if len(pieces) == 1:
+        return rows[0]
     return np.concatenate(rows)[np.argsort(np.concatenate([p.members for p in pieces]))]
