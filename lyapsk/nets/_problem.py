@@ -15,6 +15,7 @@ from ..tangent import (
     Stack,
     StepMap,
     cells_of,
+    is_plain,
     is_recurrent,
     kind_of,
     layerwise,
@@ -24,7 +25,7 @@ from ._agreement import check_agreement
 from ._arrays import as_tensor
 from ._check import check_inputs, check_ranges, check_sequences, check_state, check_weights
 from ._locate import find_layer, module_of
-from ._record import record, recorded_calls, refresh_weights, runs_own_code, unpacked
+from ._record import record, recorded_calls, refresh_weights, unpacked
 from ._undisturbed import undisturbed
 
 
@@ -87,13 +88,11 @@ def _pose_layer(model, sequences, options, name, initial_state, like):
     layer = find_layer(module, name)
     check_weights(layer)
     check_sequences(sequences)
-    plain = is_recurrent(module) and not runs_own_code(layer)
-    with undisturbed(model, draws=not plain):
+    with undisturbed(model, draws=not (is_recurrent(module) and is_plain(layer))):
         if is_recurrent(module):
             inputs, state = bare_inputs(sequences, getattr(layer, "input_size", None)), None
             refresh_weights(layer)
-            if not plain:
-                _check_bare(layer, inputs[:1])
+            _check_bare(layer, inputs[:1])
         else:
             inputs, state = record(model, module, layer, sequences, check_agreement)
         layers = cells_of(layer, dtype=like.dtype, device=like.device)
@@ -122,7 +121,7 @@ def _check_bare(layer, inputs):
         return
     kind = kind_of(layer)
     weight = next(iter(kind.weights(layer).values()), inputs[0])
-    x = inputs[0][:4].to(weight.device, weight.real.dtype)
+    x = inputs[0][: 4 if kind.is_own else 1].to(weight.device, weight.real.dtype)
     x = x[:1] if kind.is_cell else x.unsqueeze(1 - kind.batch_first(layer))
     given = (x,)
     if kind.is_own and n_required(layer.forward) > 1:

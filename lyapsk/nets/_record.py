@@ -171,13 +171,6 @@ def refresh_weights(layer):
                 hook(module, None)
 
 
-def runs_own_code(layer):
-    """Whether reading a layer, or its forward, runs a user's own code: its class's, or hooks."""
-    hooks = [*layer._forward_pre_hooks.values(), *layer._forward_hooks.values()]
-    own_hooks = any(not isinstance(hook, WEIGHT_MAKERS) for hook in hooks)
-    return kind_of(layer).is_own or own_hooks or any(True for _ in layer.children())
-
-
 @contextmanager
 def made_once(layer):
     """Weights that hooks make at each call are made once, and stay the same within the block."""

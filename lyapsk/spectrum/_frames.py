@@ -51,7 +51,10 @@ def orthonormalize(tangents):
     """
     Q, R = torch.linalg.qr(tangents.mT)
     diagonal = R.diagonal(dim1=-2, dim2=-1).abs()
-    noise = torch.linalg.vector_norm(R, dim=-2) * RESOLUTION[R.dtype]
+    # The square of a factor may overflow where the factor does not.
+    largest = R.abs().amax(-2).clamp_min(torch.finfo(R.dtype).tiny)
+    norm = torch.linalg.vector_norm(R / largest.unsqueeze(-2), dim=-2) * largest
+    noise = norm * RESOLUTION[R.dtype]
     return Q.mT, diagonal.log().masked_fill(diagonal <= noise, -torch.inf), R
 
 

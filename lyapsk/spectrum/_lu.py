@@ -54,7 +54,7 @@ class LU:
         torch.linalg.lu_factor_ex(self._Z, out=(self._Z, self._swaps, self._info))
         torch.abs(self._diagonal, out=pivots)
         if careful:
-            pivots.masked_fill_(pivots <= self._noise(), 0)
+            pivots.masked_fill_(pivots <= self._noise(pivots), 0)
 
     def write_frame(self, out):
         """Write the columns of ``P L`` of the last factorisation to ``out``, (..., k, n)."""
@@ -65,9 +65,10 @@ class LU:
         torch.mul(self._tangents, self._below, out=self._spare)
         torch.gather(self._spare, -1, self._row_of_each, out=out)
 
-    def _noise(self):
+    def _noise(self, pivots):
         """Rounding error to expect in each pivot: of the sum ``(L U)_jj`` of independent terms."""
         square = self._Z[..., : self._Z.shape[-1], :]
-        terms = (square * square.mT).tril(-1)
-        summed = terms.square().sum(-1) + square.diagonal(dim1=-2, dim2=-1).square()
-        return summed.sqrt() * RESOLUTION[square.dtype]
+        scale = pivots.amax(-1, keepdim=True).clamp_min(self._smallest)  # no square overflows
+        terms = (square * square.mT).tril(-1) / scale.unsqueeze(-1)
+        summed = terms.square().sum(-1) + (pivots / scale).square()
+        return summed.sqrt() * RESOLUTION[square.dtype] * scale

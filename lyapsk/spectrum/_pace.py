@@ -19,7 +19,8 @@ class Pace:
     Between two factorisations the leading directions outgrow the others, and the rounding errors
     of the others grow by that ratio. The pivots measure it: where it passes ``eps ** -0.4`` times
     the number of steps, these are to be taken again in shorter intervals, so that each step adds
-    an error of about ``eps ** 0.6`` (4e-10 in float64) to the growth of a direction.
+    an error of about ``eps ** 0.6`` (4e-10 in float64) to the growth of a direction. What later
+    steps make of it is the network's own condition.
 
     Parameters
     ----------

@@ -100,6 +100,13 @@ def is_recurrent(module):
     return known is not None and type(module).forward is known.forward
 
 
+def is_plain(layer):
+    """Whether a layer is one of torch's or of lyapsk.nn that runs no code of anyone else."""
+    added = layer._forward_pre_hooks or layer._forward_hooks or layer._modules
+    known = type(layer) in _KINDS and "forward" not in vars(layer)
+    return known and not (added or kind_of(layer).is_own)
+
+
 def kind_of(layer):
     """The ``Kind`` of a layer that ``is_recurrent``."""
     return _KINDS[_known_class(layer)]

@@ -228,6 +228,11 @@ class Unused(nn.Module):
         return x
 
 
+def misfitting(layer):
+    layer.weight_hh_l0 = nn.Parameter(torch.zeros(15, 7))
+    return layer
+
+
 def with_nan(layer):
     with torch.no_grad():
         layer.weight_hh_l0[0, 0] = float("nan")
@@ -309,6 +314,18 @@ REFUSED = {
         {},
         InvalidInputError,
         "weight_ih_l0 of its GRU is on the device 'meta'",
+    ),
+    "weights in a byte": (
+        nn.GRU(3, 4).to(torch.float8_e4m3fn),
+        {},
+        InvalidInputError,
+        "GRU's own forward failed",
+    ),
+    "weights that do not fit each other": (
+        misfitting(nn.GRU(3, 5)),
+        {},
+        InvalidInputError,
+        "GRU's own forward failed",
     ),
     "complex sequences": (
         GRU,

@@ -176,6 +176,37 @@ def test_a_direction_that_died_in_the_warmup_may_live_and_collapse_later():
     np.testing.assert_allclose(found, [0, np.log(factors[0, 20:]).mean()], atol=2e-3)
 
 
+@pytest.mark.parametrize("method", ["lu", "qr"])
+@pytest.mark.parametrize(("dtype", "factor"), [("float32", 1e30), ("float64", 1e250)])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_numbers_whose_squares_leave_the_range_are_not_dead(method, dtype, factor, sign):
+    growth = torch.tensor([1.0, 0.5, 0.2], dtype=getattr(torch, dtype)) * factor**sign
+    found = lyapunov_spectrum(
+        lambda state: growth * state,
+        initial_state=np.zeros(3),
+        n_steps=120,
+        warmup=100,
+        dtype=dtype,
+        method=method,
+    )
+    np.testing.assert_allclose(found.exponents, growth.double().log(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("failing", [0, 7, 70, 99])
+def test_step_at_which_a_frame_overflows_is_told(failing):
+    signs = torch.randn(6, 6, generator=torch.Generator().manual_seed(0)).sign()
+    factors = np.full((1, 100, 1), 0.1)
+    factors[0, failing] = 2e38
+    with pytest.raises(NumericalError, match=f"sequence 0 is not finite from step {failing} on"):
+        lyapunov_spectrum(
+            lambda state, x: (x * signs) @ state,
+            factors,
+            initial_state=np.zeros((1, 6)),
+            dtype="float32",
+            method="lu",
+        )
+
+
 def test_frame_that_overflows_is_an_error():
     layer = nn.RNN(1, 6)
     with torch.no_grad():

@@ -105,7 +105,13 @@ def test_a_dead_direction_is_believed_of_a_single_step_and_then_left_out():
     intervals = pace.intervals(10)
     assert pace.accepts(dead(len(intervals)), intervals)
     assert pace.intervals(10)[0] > 1
+    other = growth_of([1.0, 1.0])
+    other[..., 1] = -math.inf
+    assert pace.accepts(other, [1, 1])
+    other[..., 2] = -math.inf
+    assert pace.accepts(other, [4, 4])
     pace.forget_dead()
+    assert not pace.careful
     assert not pace.accepts(dead(1), [4])
     assert pace.careful
     assert not pace.accepts(dead(1), [4])
