@@ -141,8 +141,8 @@ def _drift(by_block):
 def _sequence_means(pieces):
     means = []
     for piece in pieces:
-        shares = np.divide(piece.block_lengths, sum(piece.block_lengths))
-        means.append((piece.by_block * shares[:, None]).sum(1))
+        lengths = np.array(piece.block_lengths)
+        means.append((piece.by_block * lengths[:, None]).sum(1) / lengths.sum())
     return _in_order(pieces, means)
 
 
