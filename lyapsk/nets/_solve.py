@@ -102,7 +102,7 @@ def _follow(unit, problems, options, tell):
         frame = initial_frame(n, k, seed=options.seed, dtype=options.dtype, device=options.device)
         start = Position.start(unit.drive.state, frame)
     n_sequences = min(problems[index].n_sequences for index, _ in unit.sources)
-    # Every operation is dispatched faster there.
+    # In inference mode every operation is dispatched faster.
     with torch.inference_mode(not unit.dynamics.by_autograd):
         return follow_frame(
             unit.dynamics,

@@ -233,6 +233,10 @@ class WithRecurrentTerm(Cell):
         return cls(cell, Gates(weight, weight.new_zeros(cell.n_networks, 1, 1, n)))
 
     @property
+    def by_autograd(self):
+        return self.cell.by_autograd
+
+    @property
     def output_size(self):
         return self.cell.output_size
 
