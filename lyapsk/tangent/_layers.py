@@ -102,9 +102,9 @@ def is_recurrent(module):
 
 def is_plain(layer):
     """Whether a layer is one of torch's or of lyapsk.nn that runs no code of anyone else."""
-    added = layer._forward_pre_hooks or layer._forward_hooks or layer._modules
+    hooked = layer._forward_pre_hooks or layer._forward_hooks
     known = type(layer) in _KINDS and "forward" not in vars(layer)
-    return known and not (added or kind_of(layer).is_own)
+    return known and not (hooked or kind_of(layer).is_own)
 
 
 def kind_of(layer):
