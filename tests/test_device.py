@@ -112,6 +112,9 @@ def test_so_do_those_of_many_networks(usable):
 )
 def test_autoencoders_wait_for_their_device_at_the_end_alone(monkeypatch, members):
     monkeypatch.setattr(type(members), "cpu", lambda self: self)
+    # The fused optimizer does not know the meta device.
+    plain = torch.optim.AdamW
+    monkeypatch.setattr(torch.optim, "AdamW", lambda weights, lr, fused: plain(weights, lr=lr))
     train(
         members,
         torch.ones(20, 5, dtype=torch.float64),

@@ -66,7 +66,7 @@ def train(
     total = learned.sum(1, keepdim=True)
     n_batches = -(-len(inputs) // LARGEST_BATCH)
     n_epochs = max(1, min(max_epochs, MOST_STEPS * max_epochs // n_batches))
-    optimizer = torch.optim.AdamW(members.parameters(), lr=lr)
+    optimizer = torch.optim.AdamW(members.parameters(), lr=lr, fused=True)
     schedule = LambdaLR(optimizer, lambda step: _step_size(step, n_epochs * n_batches))
     best = Best(members)
 

@@ -9,6 +9,7 @@ from torch.func import jvp, vmap
 from .._message import message_of
 from ..exceptions import InvalidInputError
 from ._dynamics import Dynamics
+from ._jacobians import JacobianPush
 from ._mappable import MappableCells
 
 # torch.func counts its levels for the whole process: threads disturb each other.
@@ -39,16 +40,13 @@ class StepMap(Dynamics):
 
     def __init__(self, step, state, x=None):
         self.state_size = state.shape[-1]
+        n_given = 1 if x is None and n_required(step) < 2 else 2
 
-        def one(state, *x):
+        def of_one(state, x):
             # A step may write into the state that it is given.
-            with MappableCells():
-                return step(state.clone(), *x)
+            return step(*(state.clone(), x)[:n_given])
 
-        if x is None and n_required(step) < 2:
-            self._step = lambda states, _: vmap(one)(states)
-        else:
-            self._step = vmap(one, (0, None if x is None else 0))
+        self._step = of_one
         self._try(state, x)
 
     @property
@@ -61,28 +59,40 @@ class StepMap(Dynamics):
         return only
 
     def linearize(self, state, inputs):
-        before, after = [], []
-        for x in inputs:
-            before.append(state[0])
-            with ONE_AT_A_TIME:
-                state = self._step(state[0], None if x is None else x[0]).detach().unsqueeze(0)
-            after.append(state)
+        states = self._followed(state[0], inputs).unsqueeze(1)
+        before = torch.cat([state.unsqueeze(0), states[:-1]])
+        x = None if inputs[0] is None else inputs
+        return states, JacobianPush(self._pushed, before, x)
 
-        def push(step, tangents, out):
-            k = tangents.shape[2]
-            states = before[step].repeat_interleave(k, 0)
-            x = None if inputs[step] is None else inputs[step][0].repeat_interleave(k, 0)
-            vectors = tangents.reshape(-1, self.state_size)
-            with ONE_AT_A_TIME:
-                _, pushed = jvp(lambda s: self._step(s, x), (states,), (vectors,))
-            out.copy_(pushed.detach().view(tangents.shape))
+    def _followed(self, state, inputs):
+        """States (n_steps, n_sequences, n) from one (n_sequences, n) on."""
 
-        return torch.stack(after), push
+        def one(state, inputs):
+            states = []
+            for x in inputs:
+                state = self._step(state, x)
+                states.append(state)
+            return torch.stack(states)
+
+        if inputs[0] is not None:
+            inputs = inputs.squeeze(1)
+        along = None if inputs[0] is None else 1
+        with ONE_AT_A_TIME, MappableCells():
+            return vmap(one, (0, along), out_dims=1)(state, inputs).detach()
+
+    def _pushed(self, states, x, tangents):
+        def one(state, x, tangent):
+            return jvp(lambda s: self._step(s, x), (state,), (tangent,))[1]
+
+        along = None if x is None else 0
+        args = states[0], x if x is None else x[0], tangents[0]
+        with ONE_AT_A_TIME, MappableCells():
+            pushed = vmap(vmap(one, (None, None, 0)), (0, along, 0))(*args)
+        return pushed.detach().unsqueeze(0)
 
     def _try(self, state, x):
         try:
-            with ONE_AT_A_TIME:
-                shape = self._step(state, x).shape
+            shape = self._followed(state, [None] if x is None else x[None, None]).shape[1:]
         except Exception as error:
             other = "float32" if state.dtype == torch.float64 else "float64"
             raise InvalidInputError(

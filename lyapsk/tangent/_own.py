@@ -8,7 +8,7 @@ import uuid
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from hashlib import sha256
 
 import torch
@@ -19,15 +19,10 @@ from torch.overrides import TorchFunctionMode
 from .._message import message_of
 from ..exceptions import RecurrentLayerError
 from ._cell import Cell
+from ._jacobians import JacobianPush
 from ._kind import Kind, state_from_torch
 from ._map import ONE_AT_A_TIME
 from ._mappable import MappableCells
-
-LARGEST_ENTRIES = 2**20
-"""Of the Jacobians that are held at once."""
-
-FEW_ENTRIES = 2**14
-"""Of the Jacobians of one step: so many cost less than a call of automatic differentiation."""
 
 OF_EVERY_MODULE = frozenset(vars(nn.Module()))
 """Names of the attributes in which torch keeps a module's parts, hooks and mode."""
@@ -236,40 +231,22 @@ class OwnCell(Cell):
             return state
         return self._mapped(self.skeleton.dynamics.output, state, x)
 
+    def follow(self, state, x):
+        def one(weights, state, x):
+            states = []
+            for now in x:
+                with self.skeleton.lent(weights) as layer:
+                    state = self.skeleton.dynamics.step(layer, state.clone(), now.clone())
+                states.append(state)
+            return torch.stack(states)
+
+        mapped = vmap(vmap(one, (None, 0, 1), out_dims=1), (0, 0, 1), out_dims=1)
+        return self._run(mapped, state, x).detach()
+
     def linearize(self, state, x):
-        before, states = [], []
-        for one in x:
-            before.append(state)
-            state = self.advance(state, one).detach()
-            states.append(state)
-
-        jacobians = partial(self._jacobians, torch.stack(before), x, {})
-        few = state.numel() * self.n <= FEW_ENTRIES
-
-        def push(step, tangents, out, below=None):
-            if few or 4 * tangents.shape[2] > self.n:
-                torch.matmul(tangents, jacobians(step).mT, out=out)
-            else:
-                out.copy_(self._pushed(before[step], x[step], tangents))
-
-        return torch.stack(states), push
-
-    def _jacobians(self, before, x, known, step):
-        """Jacobians (n_networks, n_sequences, n, n) of a step, made for many steps at once.
-
-        They cost no more to push full frames with than most layers' own weights, and far less to
-        make together than a frame to push step by step through automatic differentiation.
-        """
-        if step not in known:
-            known.clear()
-            _, n_networks, n_sequences, n = before.shape
-            stop = step + max(1, LARGEST_ENTRIES // (n_networks * n_sequences * n * n))
-            states, inputs = (v[step:stop].transpose(0, 1).flatten(1, 2) for v in (before, x))
-            identity = torch.eye(n, dtype=before.dtype, device=before.device)
-            identity = identity.expand(*states.shape[:2], n, n)
-            images = self._pushed(states, inputs, identity).unflatten(1, (-1, n_sequences))
-            known.update(enumerate(images.mT.unbind(1), step))
-        return known[step]
+        states = self.follow(state, x)
+        before = torch.cat([state.unsqueeze(0), states[:-1]])
+        return states, JacobianPush(self._pushed, before, x)
 
     def _pushed(self, state, x, tangents):
         pushed = self._mapped(self.skeleton.dynamics.push, state, x, tangents).detach()
@@ -290,7 +267,9 @@ class OwnCell(Cell):
                 return method(layer, *(arg.clone() for arg in args))
 
         mapped = vmap(one, (None, None, None, 0)) if len(args) == 3 else one
-        mapped = vmap(vmap(mapped, (None, *(0 for _ in args))))
+        return self._run(vmap(vmap(mapped, (None, *(0 for _ in args)))), *args)
+
+    def _run(self, mapped, *args):
         with ONE_AT_A_TIME, MappableCells():
             self.skeleton.to(args[0].device)
             return mapped(self.weights, *args)

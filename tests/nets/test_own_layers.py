@@ -296,7 +296,7 @@ def net_of(layer, seed=0, **kwargs):
 
 @KINDS
 def test_spectrum_is_that_of_dense_jacobians(kind, monkeypatch):
-    monkeypatch.setattr("lyapsk.tangent._own.FEW_ENTRIES", 0)
+    monkeypatch.setattr("lyapsk.tangent._jacobians.FEW_ENTRIES", 0)
     layer = made(kind)
     for n in (None, 1, 2):
         found = lyapunov_spectrum(layer, SEQUENCES, n_exponents=n).exponents

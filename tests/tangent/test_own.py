@@ -145,7 +145,7 @@ def close(found, expected):
 @pytest.mark.parametrize("k", [1, None], ids=["one tangent", "all tangents"])
 @pytest.mark.parametrize("few", [0, 2**14])
 def test_step_and_push_are_those_of_the_plain_layer(kind, k, few, monkeypatch):
-    monkeypatch.setattr("lyapsk.tangent._own.FEW_ENTRIES", few)
+    monkeypatch.setattr("lyapsk.tangent._jacobians.FEW_ENTRIES", few)
     layer = made(kind)
     dynamics = dynamics_of(layer, **CPU)
     state, x = point(dynamics)
@@ -162,7 +162,7 @@ def test_step_and_push_are_those_of_the_plain_layer(kind, k, few, monkeypatch):
 
 @KINDS
 def test_steps_of_a_chunk_are_those_taken_one_by_one(kind, monkeypatch):
-    monkeypatch.setattr("lyapsk.tangent._own.LARGEST_ENTRIES", 300)
+    monkeypatch.setattr("lyapsk.tangent._jacobians.LARGEST_ENTRIES", 300)
     dynamics = dynamics_of(made(kind), **CPU)
     state, _ = point(dynamics)
     inputs = torch.randn(9, 1, 2, 3, generator=torch.Generator().manual_seed(2)).double()
@@ -237,7 +237,7 @@ def with_dynamics(dynamics):
 
 @pytest.mark.parametrize("k", [1, 4])
 def test_a_push_by_hand_is_taken(k, monkeypatch):
-    monkeypatch.setattr("lyapsk.tangent._own.FEW_ENTRIES", 0)
+    monkeypatch.setattr("lyapsk.tangent._jacobians.FEW_ENTRIES", 0)
     expected = dynamics_of(made(Submodules), **CPU)
     state, x = point(expected)
     tangents = torch.eye(4, dtype=torch.float64)[:k].expand(1, 2, -1, -1)
