@@ -40,7 +40,7 @@ def measure(n_networks, n_units, n_steps, n_jobs):
     import torch
 
     from lyapsk import LyapunovSpectrumTransformer
-    from lyapsk.nets import Options, pose
+    from lyapsk.nets import Options, Sequences, pose
 
     torch.set_num_threads(1)
 
@@ -64,7 +64,7 @@ def measure(n_networks, n_units, n_steps, n_jobs):
     networks, some = Networks(), range(min(n_networks, 200))
     start = time.perf_counter()
     for index in some:
-        pose(networks[index], X, Options.checked())
+        pose(networks[index], Sequences(X), Options.checked())
     recording = (time.perf_counter() - start) * n_networks / len(some)
     return {"seconds": seconds, "recording": recording, "MiB": peak}
 

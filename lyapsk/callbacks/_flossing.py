@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 
 from .._checks import check_count, check_positive, refusal
 from ..exceptions import NumericalError
-from ..nets import Options, find_layer, module_of, pose, refresh_weights
+from ..nets import Options, Sequences, find_layer, module_of, pose, refresh_weights
 from ..spectrum import differentiable_exponents, initial_frame
 from ..tangent import attached_dynamics_of, dynamics_of
 from ._epochs import DOUBLING, is_chosen, outside_of_epoch
@@ -142,7 +142,7 @@ class GradientFlossing(OfFewSequences):
         """Update the weights so many times; the loss after the last."""
         layer = find_layer(module_of(net), self.layer)
         options = Options.checked(n_exponents=self.n_exponents, n_steps=self.n_steps)
-        problem = pose(net, self.few(dataset), options, layer=self.layer)
+        problem = pose(net, Sequences(self.few(dataset)), options, layer=self.layer)
         drives = [part.drive for part in problem.parts]
         optimizer = self._optimizer_of(list(layer.parameters()))
         gradients = [(p, p.grad) for p in layer.parameters()]

@@ -16,12 +16,14 @@ from ._record import (
     recorded_calls,
     refresh_weights,
 )
+from ._sequences import Sequences
 from ._solve import solve
 from ._undisturbed import undisturbed
 
 __all__ = [
     "Options",
     "Problem",
+    "Sequences",
     "around",
     "arranged",
     "check_agreement",

@@ -5,6 +5,7 @@ import torch
 from ..exceptions import LyapskError
 from ._options import Options
 from ._problem import pose
+from ._sequences import Sequences
 from ._solve import solve
 
 
@@ -133,7 +134,7 @@ def lyapunov_spectrum(
         coupling=coupling,
         tol=tol,
     )
-    problem = pose(model, sequences, options, layer=layer, initial_state=initial_state)
+    problem = pose(model, Sequences(sequences), options, layer=layer, initial_state=initial_state)
     (result,) = solve([problem], options)
     if isinstance(result, LyapskError):
         raise result

@@ -16,6 +16,7 @@ from ._kept import KeptSpectra
 from ._locate import state_size
 from ._problem import pose
 from ._saved import opened
+from ._sequences import Sequences
 from ._solve import solve, solve_elsewhere
 
 AT_A_TIME = 1024
@@ -75,6 +76,7 @@ def many_spectra(
     def posed(read):
         return pose(_read(read, module, trusted), sequences, options, layer=layer)
 
+    sequences = Sequences(sequences)
     results, entries = [], zip(names, _openers(networks), strict=True)
     with _bar("taking spectra", verbose, len(networks)) as bar:
         while some := list(islice(entries, AT_A_TIME)):

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn.utils.rnn import PackedSequence
 
 from .._message import message_of
 from ..exceptions import InvalidInputError
@@ -23,9 +22,10 @@ from ..tangent import (
 )
 from ._agreement import check_agreement
 from ._arrays import as_tensor
-from ._check import check_inputs, check_ranges, check_sequences, check_state, check_weights
+from ._check import check_ranges, check_sequences, check_state, check_weights
 from ._locate import find_layer, module_of
-from ._record import record, recorded_calls, refresh_weights, unpacked
+from ._record import record, recorded_calls, refresh_weights
+from ._sequences import Trajectories
 from ._undisturbed import undisturbed
 
 
@@ -64,7 +64,14 @@ class Problem:
 
 
 def pose(model, sequences, options, *, layer=None, initial_state=None):
-    """Read dynamics and drives off a model; see ``lyapunov_spectrum`` for the arguments.
+    """Read dynamics and drives off a model.
+
+    Parameters
+    ----------
+    model, layer, initial_state
+        See ``lyapunov_spectrum``.
+    sequences : Sequences
+    options : Options
 
     Raises
     ------
@@ -87,26 +94,28 @@ def _pose_layer(model, sequences, options, name, initial_state, like):
     module = module_of(model)
     layer = find_layer(module, name)
     check_weights(layer)
-    check_sequences(sequences)
     with undisturbed(model, draws=not (is_recurrent(module) and is_plain(layer))):
         if is_recurrent(module):
-            inputs, state = bare_inputs(sequences, getattr(layer, "input_size", None)), None
+            trajectories = sequences.bare(options, getattr(layer, "input_size", None))
             refresh_weights(layer)
-            _check_bare(layer, inputs[:1])
+            _check_bare(layer, trajectories.first, sequences.taken_by)
+            state = None
         else:
-            inputs, state = record(model, module, layer, sequences, check_agreement)
+            check_sequences(sequences.given)
+            inputs, state = record(model, module, layer, sequences.given, check_agreement)
+            trajectories = Trajectories.of(inputs, options)
         layers = cells_of(layer, dtype=like.dtype, device=like.device)
     cells = [cell for directions in layers for cell in directions]
     state_size = sum(cell.state_size for cell in cells)
-    check_inputs(inputs)
+    n_sequences = trajectories.n_sequences
     if initial_state is not None:
-        state = check_state(initial_state, len(inputs), state_size)
+        state = check_state(initial_state, n_sequences, state_size)
     if state is None:
         start = kind_of(layer).start(layer)
         state = torch.zeros(state_size) if start is None else start
-        state = state.expand(len(inputs), state_size)
+        state = state.expand(n_sequences, state_size)
     parts = []
-    for members, drive in drives(state.to(like), [x.to(like) for x in inputs], options.n_steps):
+    for members, drive in trajectories.drives(state.to(like)):
         if options.coupling_of(layers) == "layers":
             parts += [Part(*part, members) for part in layerwise(layers, drive)]
         else:
@@ -115,13 +124,19 @@ def _pose_layer(model, sequences, options, name, initial_state, like):
     return Problem(tuple(parts), state_size)
 
 
-def _check_bare(layer, inputs):
-    """Let a layer read the start of a sequence; of a user's own, check the dynamics as well."""
-    if not any(map(len, inputs)):
-        return
+def _check_bare(layer, sequence, taken_by):
+    """Let a layer read the start of a sequence; of a user's own, check the dynamics as well.
+
+    Of layers without any code of a user's own, only the first of each form, which is noted in the
+    set ``taken_by``.
+    """
     kind = kind_of(layer)
-    weight = next(iter(kind.weights(layer).values()), inputs[0])
-    x = inputs[0][: 4 if kind.is_own else 1].to(weight.device, weight.real.dtype)
+    weights = kind.weights(layer)
+    form = _form(layer, weights) if is_plain(layer) else None
+    if form in taken_by:
+        return
+    weight = next(iter(weights.values()), sequence)
+    x = sequence[: 4 if kind.is_own else 1].to(weight.device, weight.real.dtype)
     x = x[:1] if kind.is_cell else x.unsqueeze(1 - kind.batch_first(layer))
     given = (x,)
     if kind.is_own and n_required(layer.forward) > 1:
@@ -136,6 +151,13 @@ def _check_bare(layer, inputs):
                 "what it takes; where it needs more than inputs, pass the module that calls it."
             ) from error
     check_agreement(layer, calls)
+    if form is not None:
+        taken_by.add(form)
+
+
+def _form(layer, weights):
+    """What layers have in common whose forwards take the same inputs."""
+    return repr(layer), *((w.shape, w.dtype, w.device) for w in weights.values())
 
 
 def _pose_map(step, sequences, options, initial_state, like):
@@ -145,7 +167,7 @@ def _pose_map(step, sequences, options, initial_state, like):
         )
     state = torch.atleast_2d(as_tensor(initial_state, "initial_state")).to(like)
     state = check_state(state, len(state), state.shape[-1])
-    if sequences is None:
+    if sequences.given is None:
         if options.n_steps is None:
             raise InvalidInputError(
                 "n_steps: got None. A map without inputs needs the number of steps to take."
@@ -153,77 +175,9 @@ def _pose_map(step, sequences, options, initial_state, like):
         found = [(tuple(range(len(state))), Drive(state[None], None, options.n_steps))]
         dynamics = StepMap(step, state)
     else:
-        check_sequences(sequences)
-        inputs = [x.to(like) for x in bare_inputs(sequences)]
-        check_inputs(inputs)
-        state = check_state(state, len(inputs), state.shape[1])
-        found = drives(state, inputs, options.n_steps)
-        dynamics = StepMap(step, state, torch.stack([x[0] for x in inputs]))
+        trajectories = sequences.bare(options)
+        state = check_state(state, trajectories.n_sequences, state.shape[1])
+        found = trajectories.drives(state)
+        dynamics = StepMap(step, state[:1], trajectories.first[:1])
     parts = tuple(Part(dynamics, drive, None, members) for members, drive in found)
     return Problem(parts, state.shape[1])
-
-
-def bare_inputs(sequences, width=None):
-    """Sequences (n_steps, n_inputs) from an array of them, a list of unequal ones, or packed."""
-    if isinstance(sequences, PackedSequence):
-        sequences = unpacked(sequences)
-    if isinstance(sequences, list | tuple):
-        inputs = [as_tensor(x, "sequences") for x in sequences]
-    else:
-        whole = as_tensor(sequences, "sequences")
-        inputs = list(whole) if whole.ndim == 3 else [whole]
-    for x in inputs:
-        if x.ndim != 2 or x.shape[1] != (width or inputs[0].shape[1]):
-            raise InvalidInputError(
-                f"sequences: got one of shape {tuple(x.shape)}. They must be (n_sequences, "
-                f"n_steps, {width or 'n_inputs'}), or a list of (n_steps, {width or 'n_inputs'})."
-            )
-    return inputs
-
-
-def drives(state, inputs, n_steps):
-    """Drives of one network, one for each length of its sequences.
-
-    Parameters
-    ----------
-    state : Tensor of shape (n_sequences, n)
-    inputs : list of Tensor of shape (n_steps, n_inputs)
-    n_steps : int or None
-        Cut or join the sequences to this length.
-
-    Returns
-    -------
-    list of (members, Drive)
-    """
-    if n_steps is not None:
-        starts, inputs = joined(inputs, n_steps)
-        state = state[starts]
-    members = {}
-    for index, x in enumerate(inputs):
-        members.setdefault(len(x), []).append(index)
-    return [
-        (tuple(own), Drive(state[None, own], torch.stack([inputs[i] for i in own], 1)[:, None], n))
-        for n, own in members.items()
-    ]
-
-
-def joined(inputs, n_steps):
-    """Join sequences end to end into trajectories of ``n_steps``, starting over if need be.
-
-    Returns
-    -------
-    starts : list of int
-        Position of the first sequence of each trajectory.
-    trajectories : list of Tensor of shape (n_steps, n_inputs)
-    """
-    starts, trajectories, position = [], [], 0
-    while position < len(inputs):
-        first, parts, missing = position, [], n_steps
-        while missing > 0 and (position < len(inputs) or not trajectories):
-            parts.append(inputs[position % len(inputs)][:missing])
-            missing -= len(parts[-1])
-            position += 1
-        if missing == 0:
-            starts.append(first)
-            trajectories.append(torch.cat(parts))
-    return starts, trajectories

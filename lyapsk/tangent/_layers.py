@@ -125,7 +125,9 @@ def cells_of(layer, *, dtype, device):
     list of tuple of Cell
         See ``Kind.cells``.
     """
-    own = {name: weight.detach().clone() for name, weight in weights_of(layer).items()}
+    own = {
+        name: _cast(w.detach(), dtype, device, copy=True) for name, w in weights_of(layer).items()
+    }
     return _cells(layer, own, dtype, device)
 
 
@@ -214,8 +216,8 @@ def _cells(layer, weights, dtype, device):
     return kind_of(layer).cells(layer, ready)
 
 
-def _cast(weight, dtype, device):
-    return weight.to(device, dtype.to_complex() if weight.is_complex() else dtype)
+def _cast(weight, dtype, device, *, copy=False):
+    return weight.to(device, dtype.to_complex() if weight.is_complex() else dtype, copy=copy)
 
 
 def _stack(layer, layers):

@@ -282,7 +282,7 @@ def test_order_of_the_features_does_not_matter(Estimator, rows):
 @both
 def test_the_published_network_fits_predicts_and_reconstructs(Estimator, rows):
     X, y = rows
-    aelle = Estimator(32, architecture="paper", random_state=0).fit(X, y)
+    aelle = Estimator(32, architecture="paper", max_epochs=1000, random_state=0).fit(X, y)
     assert aelle.transform(X).shape == (60, 32)
     assert aelle.inverse_transform(aelle.transform(X)).shape == X.shape
     assert aelle.score(X, y) > 0.3

@@ -18,9 +18,8 @@ from torch import nn
 
 from lyapsk import AeLLERegressor, LyapunovSpectrumTransformer, lyapunov_spectrum
 from lyapsk.exceptions import InvalidTypeError, LyapskWarning
-from lyapsk.nets import Options, _kept, _many
+from lyapsk.nets import Options, Sequences, _kept, _many, pose
 from lyapsk.nets._kept import KeptSpectra, fingerprint
-from lyapsk.nets._problem import pose
 
 X = tokens()
 
@@ -100,7 +99,7 @@ def test_joblibs_memory_says_where(n_solved, tmp_path):
 def test_what_is_kept_comes_back_whole(tmp_path):
     layer = make_layer("lstm-stacked")
     options = Options.checked(coupling="layers", tol=0.1, device="cpu")
-    problem = pose(layer, torch.randn(3, 30, 3), options)
+    problem = pose(layer, Sequences(torch.randn(3, 30, 3)), options)
     spectrum = lyapunov_spectrum(layer, torch.randn(3, 30, 3), coupling="layers", tol=0.1)
     kept = KeptSpectra(tmp_path, options)
     assert kept.read(problem) is None

@@ -10,7 +10,8 @@ from torch import nn
 from tqdm import tqdm
 
 from lyapsk import LyapunovSpectrumTransformer
-from lyapsk.nets import Options, _many, pose, solve
+from lyapsk.exceptions import FailedNetworkWarning
+from lyapsk.nets import Options, Sequences, _many, pose, solve
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_what_is_told_amounts_to_all_networks(method, coupling):
     layers = [nn.GRU(2, 3, 2), nn.GRU(2, 3, 2), nn.LSTM(2, 3)]
     sequences = [torch.randn(n_steps, 2) for n_steps in (30, 30, 200)]
     told = []
-    solve([pose(layer, sequences, options) for layer in layers], options, told.append)
+    solve([pose(layer, Sequences(sequences), options) for layer in layers], options, told.append)
     assert sum(told) == pytest.approx(3)
     assert min(told) > 0
 
@@ -55,3 +56,15 @@ def test_progress_never_passes_the_end():
         for n_networks in (1.5, 3):
             _many._telling(bar)(n_networks)
         assert bar.n == 2
+
+
+def test_each_bare_layer_must_fit_its_own_weights():
+    layers = [nn.GRU(2, 3) for _ in range(5)]
+    for layer in layers[1:3]:
+        layer.weight_hh_l0 = nn.Parameter(torch.zeros(9, 4))
+    transformer = LyapunovSpectrumTransformer(torch.randn(2, 9, 2), error_score=np.nan)
+    with pytest.warns(FailedNetworkWarning, match="^2 of 5 networks"):
+        rows = transformer.fit_transform(layers)
+    assert np.isnan(rows).all(1).tolist() == [False, True, True, False, False]
+    alone = LyapunovSpectrumTransformer(transformer.sequences).fit_transform([layers[-1]])
+    np.testing.assert_allclose(rows[-1:], alone, rtol=1e-9)

@@ -13,8 +13,7 @@ from helpers import make_net, tokens
 from torch import nn
 
 from lyapsk import LyapunovSpectrumTransformer
-from lyapsk.nets import Options, _many, _options, _solve
-from lyapsk.nets._problem import pose
+from lyapsk.nets import Options, Sequences, _many, _options, _solve, pose
 from lyapsk.tangent import tensors_of
 
 X = tokens()
@@ -78,7 +77,7 @@ def test_two_threads_may_transform_at_once(expected):
 def test_workers_get_weights_and_drive_alone():
     net = make_net()
     net.module_.ballast = nn.Parameter(torch.zeros(10**6))
-    problem = pose(net, X, Options.checked(device="cpu"))
+    problem = pose(net, Sequences(X), Options.checked(device="cpu"))
     assert len(pickle.dumps(problem)) < 20_000
 
 
@@ -86,7 +85,10 @@ def test_workers_get_weights_and_drive_alone():
 def test_workers_keep_to_one_thread_and_the_device_that_they_see(
     monkeypatch, two_threads, asked, used
 ):
-    problem, options = pose(make_net(), X, Options.checked()), Options.checked(device=asked)
+    problem, options = (
+        pose(make_net(), Sequences(X), Options.checked()),
+        Options.checked(device=asked),
+    )
     monkeypatch.setattr(_options, "_usable_device", lambda _: torch.device("meta"))
     seen = []
 
@@ -101,7 +103,7 @@ def test_workers_keep_to_one_thread_and_the_device_that_they_see(
 
 
 def test_chunks_put_networks_of_one_shape_together():
-    problems = [pose(net, X, Options.checked(device="cpu")) for net in population()]
+    problems = [pose(net, Sequences(X), Options.checked(device="cpu")) for net in population()]
     chunks = _many._chunks(problems, range(12), n_jobs=2, kept=False)
     assert sorted(index for chunk in chunks for index in chunk) == list(range(12))
     shapes = [[problems[i].state_size for i in chunk] for chunk in chunks]

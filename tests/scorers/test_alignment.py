@@ -103,7 +103,7 @@ def test_random_frames_score_zero_on_average(n_directions, n_singular, side):
         GradientAlignmentScorer(
             n_directions=n_directions, n_singular=n_singular, side=side, random_state=seed
         )(net, x, y)
-        for seed in range(200)
+        for seed in range(100)
     ]
     error = np.std(scores, ddof=1) / np.sqrt(len(scores))
     assert abs(np.mean(scores)) < 4 * error
