@@ -178,6 +178,6 @@ def _pose_map(step, sequences, options, initial_state, like):
         trajectories = sequences.bare(options)
         state = check_state(state, trajectories.n_sequences, state.shape[1])
         found = trajectories.drives(state)
-        dynamics = StepMap(step, state[:1], trajectories.first[:1])
+        dynamics = StepMap(step, state[:1], trajectories.first[:1].to(like))
     parts = tuple(Part(dynamics, drive, None, members) for members, drive in found)
     return Problem(parts, state.shape[1])

@@ -58,7 +58,7 @@ class Trajectories:
     Attributes
     ----------
     first : Tensor of shape (n_steps, n_inputs)
-        The first sequence.
+        The first sequence as it was given.
     n_sequences : int
         How many were given.
     starts : list of int
@@ -82,10 +82,10 @@ class Trajectories:
             If there are none, or they hold what is not finite.
         """
         check_inputs(inputs)
-        inputs = [x.to(options.device, options.dtype) for x in inputs]
         starts, followed = list(range(len(inputs))), inputs
         if options.n_steps is not None:
             starts, followed = joined(inputs, options.n_steps)
+        followed = [x.to(options.device, options.dtype) for x in followed]
         members = {}
         for index, x in enumerate(followed):
             members.setdefault(len(x), []).append(index)
