@@ -33,6 +33,8 @@ class Drive:
     def concatenate(cls, drives):
         """Join the networks of drives of one ``shape``."""
         first = drives[0]
+        if len(drives) == 1:
+            return first
         inputs = None if first.inputs is None else torch.cat([d.inputs for d in drives], 1)
         return cls(torch.cat([d.state for d in drives]), inputs, first.n_steps)
 

@@ -8,6 +8,8 @@ import torch
 def concatenate(parts):
     """Join equal-shaped holders of weights along their networks."""
     first = parts[0]
+    if len(parts) == 1:
+        return first
     if torch.is_tensor(first):
         return torch.cat(parts)
     if isinstance(first, dict):

@@ -43,8 +43,8 @@ class StepMap(Dynamics):
         n_given = 1 if x is None and n_required(step) < 2 else 2
 
         def of_one(state, x):
-            # A step may write into the state that it is given.
-            return step(*(state.clone(), x)[:n_given])
+            # A step may write into what it is given.
+            return step(*(v if v is None else v.clone() for v in (state, x)[:n_given]))
 
         self._step = of_one
         self._try(state, x)

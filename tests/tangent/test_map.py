@@ -85,3 +85,16 @@ def test_a_step_that_writes_into_its_state_is_followed_as_one_that_does_not():
     apart = lyapunov_spectrum(lambda s: in_place(s.clone()), initial_state=start, n_steps=500)
     np.testing.assert_allclose(found.exponents, apart.exponents, atol=1e-12)
     assert start.tolist() == [[0.1, 0.1]]
+
+
+def test_a_step_that_writes_into_its_input_is_followed_as_one_that_does_not():
+    def in_place(state, x):
+        x *= 2
+        return torch.tanh(WEIGHT @ state + x)
+
+    X = np.random.default_rng(0).normal(size=(2, 30, 4))
+    found, apart = (
+        lyapunov_spectrum(step, X, initial_state=torch.zeros(4)).exponents
+        for step in (in_place, lambda state, x: in_place(state, x.clone()))
+    )
+    np.testing.assert_allclose(found, apart, atol=1e-12)
