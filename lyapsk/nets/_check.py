@@ -32,10 +32,7 @@ def check_inputs(inputs):
             raise InvalidInputError(
                 f"sequences: sequence {position} has 0 steps. Each must have at least one."
             )
-    inputs = [_long_enough(x) for x in inputs]
-    if _is_finite(torch.cat(inputs)):
-        return
-    for position, x in enumerate(inputs):
+        x = _long_enough(x)
         if not _is_finite(x):
             bad = ~x.isfinite()
             step = int(bad.any(-1).nonzero()[0])

@@ -136,7 +136,7 @@ def _check_bare(layer, sequence, taken_by):
     if form in taken_by:
         return
     weight = next(iter(weights.values()), sequence)
-    x = sequence[: 4 if kind.is_own else 1].to(weight.device, weight.real.dtype)
+    x = sequence[: 4 if kind.is_own else 1].to(weight.device, weight.real.dtype, copy=True)
     x = x[:1] if kind.is_cell else x.unsqueeze(1 - kind.batch_first(layer))
     given = (x,)
     if kind.is_own and n_required(layer.forward) > 1:

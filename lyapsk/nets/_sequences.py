@@ -43,7 +43,7 @@ class Sequences:
         ------
         InvalidInputError
         """
-        key = (width, options.dtype, options.device, options.n_steps)
+        key = str(width), options
         if key not in self._trajectories:
             check_sequences(self.given)
             inputs = bare_inputs(self.given, width)
@@ -79,13 +79,13 @@ class Trajectories:
         Raises
         ------
         InvalidInputError
-            If there are none, or they hold what is not finite.
+            If there are none, or they have no steps, or hold what is not finite.
         """
+        given, inputs = inputs, [x.to(options.dtype) for x in inputs]
         check_inputs(inputs)
-        starts, followed = list(range(len(inputs))), inputs
+        starts, followed = list(range(len(inputs))), [x.to(options.device) for x in inputs]
         if options.n_steps is not None:
-            starts, followed = joined(inputs, options.n_steps)
-        followed = [x.to(options.device, options.dtype) for x in followed]
+            starts, followed = joined(followed, options.n_steps)
         members = {}
         for index, x in enumerate(followed):
             members.setdefault(len(x), []).append(index)
@@ -93,7 +93,7 @@ class Trajectories:
             (tuple(own), torch.stack([followed[i] for i in own], 1).unsqueeze(1))
             for own in members.values()
         ]
-        return cls(inputs[0], len(inputs), starts, stacked)
+        return cls(given[0], len(inputs), starts, stacked)
 
     def drives(self, state):
         """Drives of one network, one for each length.

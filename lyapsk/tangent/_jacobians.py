@@ -1,6 +1,7 @@
 """Derivatives of steps that only automatic differentiation knows."""
 
 import torch
+from torch.func import jvp, vmap
 
 LARGEST_ENTRIES = 2**20
 """Of the Jacobians that are held at once."""
@@ -13,7 +14,7 @@ class JacobianPush:
     """Push along consecutive steps, see ``Cell.linearize``, by Jacobians of many steps at once.
 
     They cost no more to push full frames with than most layers' own weights, and far less to make
-    together than a frame to push step by step through automatic differentiation. Few tangents of
+    together than a frame to push step by step through automatic differentiation. Fewer tangents of
     large states are pushed without them.
 
     Parameters
@@ -32,7 +33,8 @@ class JacobianPush:
         self._first, self._jacobians = 0, ()
 
     def __call__(self, step, tangents, out, below=None):
-        if self._entries <= FEW_ENTRIES or 4 * tangents.shape[2] > tangents.shape[3]:
+        k, n = tangents.shape[2:]
+        if self._entries <= FEW_ENTRIES or 4 * k > 3 * n:
             torch.matmul(tangents, self._jacobian(step).mT, out=out)
         else:
             x = None if self._x is None else self._x[step]
@@ -55,3 +57,14 @@ class JacobianPush:
         identity = torch.eye(n).to(states).expand(*states.shape[:2], n, n)
         images = self._differential(states, x, identity)
         return images.mT.unflatten(1, (-1, n_sequences)).unbind(1)
+
+
+def pushed(step, states, tangents):
+    """Push tangents (..., k, n) along a step that maps all states (..., n) at once.
+
+    Differentiating outside of what maps the step over states: the other way round, torch gives
+    wrong derivatives of ``torch.linalg.solve``, ``torch.det`` and their kin.
+    """
+    each = states.ndim - 1
+    images = vmap(lambda v: jvp(step, (states,), (v,))[1], each)(tangents)
+    return images.detach().movedim(0, each).contiguous()

@@ -1,19 +1,19 @@
 """Any differentiable step function as dynamics, through forward-mode differentiation."""
 
 import inspect
-from threading import Lock
+from threading import RLock
 
 import torch
-from torch.func import jvp, vmap
+from torch.func import vmap
 
 from .._message import message_of
 from ..exceptions import InvalidInputError
 from ._dynamics import Dynamics
-from ._jacobians import JacobianPush
+from ._jacobians import JacobianPush, pushed
 from ._mappable import MappableCells
 
 # torch.func counts its levels for the whole process: threads disturb each other.
-ONE_AT_A_TIME = Lock()
+ONE_AT_A_TIME = RLock()
 
 
 class StepMap(Dynamics):
@@ -25,14 +25,14 @@ class StepMap(Dynamics):
         Takes one state of shape (n,) and one input of shape (n_inputs,), and returns the next
         state, made of torch operations; ``torch.vmap`` maps it over sequences.
     state : Tensor of shape (n_sequences, n)
-        Initial states, to try the function on.
+        Initial states, to try the function on; one will do.
     x : Tensor of shape (n_sequences, n_inputs), or None
         Their first inputs.
 
     Raises
     ------
     InvalidInputError
-        If the function fails on these, or returns another shape.
+        If the function fails on these, or returns another shape or type.
     """
 
     by_autograd = True
@@ -78,21 +78,17 @@ class StepMap(Dynamics):
             inputs = inputs.squeeze(1)
         along = None if inputs[0] is None else 1
         with ONE_AT_A_TIME, MappableCells():
-            return vmap(one, (0, along), out_dims=1)(state, inputs).detach()
+            return vmap(one, (0, along))(state, inputs).detach().transpose(0, 1)
 
     def _pushed(self, states, x, tangents):
-        def one(state, x, tangent):
-            return jvp(lambda s: self._step(s, x), (state,), (tangent,))[1]
-
-        along = None if x is None else 0
-        args = states[0], x if x is None else x[0], tangents[0]
+        mapped = vmap(self._step, (0, None if x is None else 0))
+        x = x if x is None else x[0]
         with ONE_AT_A_TIME, MappableCells():
-            pushed = vmap(vmap(one, (None, None, 0)), (0, along, 0))(*args)
-        return pushed.detach().unsqueeze(0)
+            return pushed(lambda s: mapped(s, x), states[0], tangents[0]).unsqueeze(0)
 
     def _try(self, state, x):
         try:
-            shape = self._followed(state, [None] if x is None else x[None, None]).shape[1:]
+            after = self._followed(state, [None] if x is None else x[None, None])[0]
         except Exception as error:
             other = "float32" if state.dtype == torch.float64 else "float64"
             raise InvalidInputError(
@@ -101,10 +97,11 @@ class StepMap(Dynamics):
                 f"{'' if x is None else f' and one input ({x.shape[-1]},)'}, of {state.dtype}: "
                 f"convert tensors that it holds, or pass dtype={other!r}."
             ) from error
-        if shape != state.shape:
+        if (after.shape, after.dtype) != (state.shape, state.dtype):
             raise InvalidInputError(
-                f"model: the step function returned a state of shape {tuple(shape[1:])} for one of "
-                f"shape ({self.state_size},). It must return the next state, of the same shape."
+                f"model: the step function returned a state of shape {tuple(after.shape[1:])} and "
+                f"{after.dtype} for one of shape ({self.state_size},) and {state.dtype}. It must "
+                "return the next state, of the same shape and type."
             )
 
 

@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 from .._message import message_of
 from ..exceptions import RecurrentLayerError
 from ._cell import Cell
-from ._jacobians import JacobianPush
+from ._jacobians import JacobianPush, pushed
 from ._kind import Kind, state_from_torch
 from ._map import ONE_AT_A_TIME
 from ._mappable import MappableCells
@@ -240,8 +240,8 @@ class OwnCell(Cell):
                 states.append(state)
             return torch.stack(states)
 
-        mapped = vmap(vmap(one, (None, 0, 1), out_dims=1), (0, 0, 1), out_dims=1)
-        return self._run(mapped, state, x).detach()
+        mapped = vmap(vmap(one, (None, 0, 1)), (0, 0, 1))
+        return self._run(mapped, state, x).detach().movedim(2, 0)
 
     def linearize(self, state, x):
         states = self.follow(state, x)
@@ -249,14 +249,17 @@ class OwnCell(Cell):
         return states, JacobianPush(self._pushed, before, x)
 
     def _pushed(self, state, x, tangents):
-        pushed = self._mapped(self.skeleton.dynamics.push, state, x, tangents).detach()
-        if pushed.shape != tangents.shape:
+        if type(self.skeleton.dynamics).push is LayerDynamics.push:
+            with ONE_AT_A_TIME:
+                return pushed(lambda s: self.advance(s, x), state, tangents)
+        by_hand = self._mapped(self.skeleton.dynamics.push, state, x, tangents).detach()
+        if by_hand.shape != tangents.shape:
             raise RecurrentLayerError(
                 f"{type(self.skeleton.dynamics).__name__}: push gives shape "
-                f"{tuple(pushed.shape[3:])} for a tangent of shape ({self.n},). It must give the "
+                f"{tuple(by_hand.shape[3:])} for a tangent of shape ({self.n},). It must give the "
                 "Jacobian of step with respect to the state times the tangent."
             )
-        return pushed
+        return by_hand
 
     def _mapped(self, method, *args):
         """A method of the dynamics, for every network and sequence, and tangent if there are."""

@@ -179,6 +179,10 @@ def test_joined_sequences_are_one_long_sequence():
     again = np.concatenate([*SEQUENCES, SEQUENCES[0]])[None, :70]
     more = lyapunov_spectrum(layer, SEQUENCES, n_steps=70)
     np.testing.assert_allclose(more.exponents, lyapunov_spectrum(layer, again).exponents)
+    starts = np.random.default_rng(0).normal(size=(2, 5))
+    from_first = lyapunov_spectrum(layer, SEQUENCES[:2], n_steps=40, initial_state=starts)
+    alone = lyapunov_spectrum(layer, long, initial_state=starts[:1])
+    np.testing.assert_allclose(from_first.exponents, alone.exponents)
     cut = lyapunov_spectrum(layer, SEQUENCES, n_steps=7)
     np.testing.assert_allclose(cut.exponents, lyapunov_spectrum(layer, SEQUENCES[:, :7]).exponents)
 

@@ -9,8 +9,8 @@ from helpers import make_net, tokens
 from torch import nn
 from tqdm import tqdm
 
-from lyapsk import LyapunovSpectrumTransformer
-from lyapsk.exceptions import FailedNetworkWarning
+from lyapsk import LyapunovSpectrumTransformer, lyapunov_spectrum
+from lyapsk.exceptions import FailedNetworkWarning, InvalidInputError
 from lyapsk.nets import Options, Sequences, _many, pose, solve
 
 
@@ -68,3 +68,38 @@ def test_each_bare_layer_must_fit_its_own_weights():
     assert np.isnan(rows).all(1).tolist() == [False, True, True, False, False]
     alone = LyapunovSpectrumTransformer(transformer.sequences).fit_transform([layers[-1]])
     np.testing.assert_allclose(rows[-1:], alone, rtol=1e-9)
+
+
+def test_hooks_of_each_bare_layer_are_tried():
+    def refuse(layer, given):
+        raise ValueError("not today")
+
+    def double(layer, given):
+        given[0].mul_(2)
+
+    layers, sequences = [nn.GRU(2, 3) for _ in range(4)], Sequences(torch.randn(2, 9, 2))
+    layers[1].register_forward_pre_hook(double)
+    layers[2].register_forward_pre_hook(refuse)
+    options = Options.checked(device="cpu")
+    for layer in layers[:2]:
+        pose(layer, sequences, options)
+    assert torch.equal(sequences.bare(options, 2).first, sequences.given[0])
+    with pytest.raises(InvalidInputError, match="not today"):
+        pose(layers[2], sequences, options)
+
+
+@pytest.mark.parametrize("kinds", [(np.uint16, np.int64), (np.int64, np.float32)])
+def test_sequences_of_several_types_are_joined_as_numbers(kinds):
+    whole = [np.full((9, 2), 2**15 + 1), np.arange(18).reshape(9, 2)]
+    layer = nn.GRU(2, 3)
+    mixed = [x.astype(kind) for x, kind in zip(whole, kinds, strict=True)]
+    found = lyapunov_spectrum(layer, mixed, n_steps=18).exponents
+    expected = lyapunov_spectrum(layer, np.concatenate(whole)[None].astype(float)).exponents
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_inputs_beyond_the_type_of_the_computation_are_refused():
+    X = np.zeros((2, 9, 2))
+    X[1, 3] = 1e300
+    with pytest.raises(InvalidInputError, match="holds inf in sequence 1 at step 3"):
+        lyapunov_spectrum(nn.GRU(2, 3), X, dtype="float32")

@@ -21,9 +21,13 @@ def for_many(state, x):
     return torch.tanh(state @ WEIGHT.T + x)
 
 
+def solving(state, x):
+    return torch.linalg.solve(WEIGHT, state) + x * torch.linalg.det(WEIGHT + torch.diag(state))
+
+
 @pytest.mark.parametrize("few_entries", [0, 1000])
 @pytest.mark.parametrize("k", [1, 4])
-@pytest.mark.parametrize("step", [for_one, for_many])
+@pytest.mark.parametrize("step", [for_one, for_many, solving])
 def test_push_is_the_jacobian(step, k, few_entries, monkeypatch):
     monkeypatch.setattr("lyapsk.tangent._jacobians.FEW_ENTRIES", few_entries)
     state, x = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0)).double()
@@ -31,9 +35,8 @@ def test_push_is_the_jacobian(step, k, few_entries, monkeypatch):
     new_state, push = one_step(dynamics, state[None], x[None])
     pushed = push(torch.eye(k, 4, dtype=torch.float64).expand(1, 3, -1, -1))
     for i in range(3):
-        expected = torch.tanh(WEIGHT @ state[i] + x[i])
-        torch.testing.assert_close(new_state[0, i], expected)
-        J = torch.diag(1 - expected**2) @ WEIGHT
+        torch.testing.assert_close(new_state[0, i], step(state[i], x[i]))
+        J = torch.autograd.functional.jacobian(lambda s, x=x[i]: step(s, x), state[i])
         torch.testing.assert_close(pushed[0, i].mT, J[:, :k])
 
 
@@ -47,8 +50,21 @@ def test_a_step_that_mixes_trajectories_by_chance_of_shape_is_called_one_by_one(
 
 
 def test_step_of_wrong_shape_is_refused():
-    with pytest.raises(InvalidInputError, match=r"returned a state of shape \(1,\) for one of"):
+    with pytest.raises(InvalidInputError, match=r"returned a state of shape \(1,\) and torch"):
         lyapunov_spectrum(lambda state: state[:1], initial_state=torch.ones(2), n_steps=3)
+
+
+def test_step_of_another_type_is_refused():
+    with pytest.raises(
+        InvalidInputError, match=r"float32 for one of shape \(2,\) and torch.float64"
+    ):
+        lyapunov_spectrum(lambda state: state.float(), initial_state=torch.ones(2), n_steps=3)
+
+
+def test_all_directions_of_a_step_that_forgets_everything_are_dead():
+    end = torch.ones(3, dtype=torch.float64)
+    spectrum = lyapunov_spectrum(lambda s, x: end, np.ones((2, 9, 1)), initial_state=torch.zeros(3))
+    assert np.isneginf(spectrum.exponents).all()
 
 
 def test_failing_step_is_refused_with_its_own_message():
