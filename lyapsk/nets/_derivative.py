@@ -4,7 +4,7 @@ import torch
 
 from .._message import message_of
 from ..exceptions import RecurrentLayerError
-from ..tangent import LayerDynamics, dynamics_of, kind_of
+from ..tangent import dynamics_of, is_pushed_by_hand, kind_of
 
 N_POINTS = 8
 NEARLY_ALL = 0.75
@@ -37,7 +37,7 @@ def check_push(layer, x, start):
     expected, uncertainty = _differences(dynamics, states, x, tangents)
     pushed = _pushed(kind_of(layer).dynamics, dynamics, states, x, tangents)
     wrong = ~((pushed - expected).abs() <= uncertainty) & uncertainty.isfinite()
-    by_hand = _is_by_hand(kind_of(layer).dynamics)
+    by_hand = is_pushed_by_hand(kind_of(layer).dynamics)
     if not by_hand:
         # A step may have another derivative on purpose, but none that stops at its state.
         wrong &= pushed == 0
@@ -96,7 +96,7 @@ def _pushed(own, dynamics, states, x, tangents):
         remedy = (
             "It takes one state, one input and one tangent of one sequence, without a batch: "
             "correct it, or leave it out; by default it is torch.func.jvp of step."
-            if _is_by_hand(own)
+            if is_pushed_by_hand(own)
             else "By default it is torch.func.jvp of step: write step in operations that have a "
             "forward derivative, or define push(layer, state, x, tangent)."
         )
@@ -105,10 +105,6 @@ def _pushed(own, dynamics, states, x, tangents):
             f"{remedy}"
         ) from error
     return pushed[0]
-
-
-def _is_by_hand(own):
-    return type(own).push is not LayerDynamics.push
 
 
 def _not_the_derivative(name, entry, pushed, expected):

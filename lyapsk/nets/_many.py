@@ -72,11 +72,11 @@ def many_spectra(
         In the order of ``networks``; each error begins with its network's name.
     """
     kept = None if memory is None else KeptSpectra(memory, options)
+    shared = Sequences(sequences)
 
     def posed(read):
-        return pose(_read(read, module, trusted), sequences, options, layer=layer)
+        return pose(_read(read, module, trusted), shared, options, layer=layer)
 
-    sequences = Sequences(sequences)
     results, entries = [], zip(names, _openers(networks), strict=True)
     with _bar("taking spectra", verbose, len(networks)) as bar:
         while some := list(islice(entries, AT_A_TIME)):

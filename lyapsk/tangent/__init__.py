@@ -22,7 +22,7 @@ from ._layers import (
 from ._layerwise import layerwise
 from ._map import StepMap, n_required
 from ._nonlinearities import NONLINEARITIES
-from ._own import LayerDynamics
+from ._own import LayerDynamics, is_pushed_by_hand
 from ._stack import Stack
 from ._torch import gates
 
@@ -45,6 +45,7 @@ __all__ = [
     "dynamics_of",
     "gates",
     "is_plain",
+    "is_pushed_by_hand",
     "is_recurrent",
     "kind_of",
     "layerwise",

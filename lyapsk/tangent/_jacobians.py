@@ -15,7 +15,7 @@ class JacobianPush:
 
     They cost no more to push full frames with than most layers' own weights, and far less to make
     together than a frame to push step by step through automatic differentiation. Fewer tangents of
-    large states are pushed without them.
+    large states are pushed without them. There is no layer below whose tangents they might take.
 
     Parameters
     ----------

@@ -178,6 +178,11 @@ class Skeleton:
                 vars(module).update(attributes)
 
 
+def is_pushed_by_hand(dynamics):
+    """Whether a ``LayerDynamics`` has a push of its own."""
+    return type(dynamics).push is not LayerDynamics.push
+
+
 def own_weights(layer):
     """Weights of any module by name, as its forward uses them: parametrized, pruned, tied."""
     found = {}
@@ -249,7 +254,7 @@ class OwnCell(Cell):
         return states, JacobianPush(self._pushed, before, x)
 
     def _pushed(self, state, x, tangents):
-        if type(self.skeleton.dynamics).push is LayerDynamics.push:
+        if not is_pushed_by_hand(self.skeleton.dynamics):
             with ONE_AT_A_TIME:
                 return pushed(lambda s: self.advance(s, x), state, tangents)
         by_hand = self._mapped(self.skeleton.dynamics.push, state, x, tangents).detach()
