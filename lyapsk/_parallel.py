@@ -2,10 +2,11 @@
 
 from contextlib import contextmanager
 
-import torch
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
+
+from .spectrum import on_one_core
 
 
 def in_parallel(function, argument_lists, n_jobs, description, verbose=1):
@@ -28,10 +29,5 @@ def as_they_come(**options):
 @contextmanager
 def one_thread():
     """Let torch and BLAS use one thread, so that processes share the cores in peace."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(n_threads)
+    with on_one_core(), threadpool_limits(1):
+        yield

@@ -8,7 +8,7 @@ from torch import nn
 
 from .._message import message_of
 from ..exceptions import InvalidInputError
-from ..spectrum import Drive
+from ..spectrum import Drive, on_one_core
 from ..tangent import (
     Dynamics,
     Stack,
@@ -81,7 +81,9 @@ def pose(model, sequences, options, *, layer=None, initial_state=None):
     if _is_function(model):
         problem = _pose_map(model, sequences, options, initial_state, like)
     else:
-        problem = _pose_layer(model, sequences, options, layer, initial_state, like)
+        module = module_of(model)
+        with on_one_core() if is_recurrent(module) else nullcontext():
+            problem = _pose_layer(model, module, sequences, options, layer, initial_state, like)
     check_ranges(problem, options)
     return problem
 
@@ -90,8 +92,7 @@ def _is_function(model):
     return callable(model) and not isinstance(model, nn.Module | type) and not hasattr(model, "fit")
 
 
-def _pose_layer(model, sequences, options, name, initial_state, like):
-    module = module_of(model)
+def _pose_layer(model, module, sequences, options, name, initial_state, like):
     layer = find_layer(module, name)
     check_weights(layer)
     with undisturbed(model, draws=not (is_recurrent(module) and is_plain(layer))):

@@ -2,7 +2,7 @@
 
 from ._adjoint import Adjoint, follow_adjoint, frame_coordinates, log_largest_singular_values
 from ._assemble import Piece, assemble, standard_error
-from ._cores import on_all_cores
+from ._cores import on_all_cores, on_one_core
 from ._diagnosis import Diagnosis, diagnose
 from ._differentiable import differentiable_exponents
 from ._drive import Drive
@@ -30,5 +30,6 @@ __all__ = [
     "log_largest_singular_values",
     "mean_growth_to_end",
     "on_all_cores",
+    "on_one_core",
     "standard_error",
 ]

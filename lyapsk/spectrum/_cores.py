@@ -1,8 +1,24 @@
-"""Independent pieces of work on all cores that torch may use."""
+"""Which cores of a CPU do the work."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import torch
+
+
+@contextmanager
+def on_one_core():
+    """Let torch work on one thread within the block.
+
+    What it shares out among threads, however small, leaves these waiting in a loop for some
+    milliseconds, on the cores that the next work needs.
+    """
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def on_all_cores(function, pieces):
@@ -22,13 +38,10 @@ def on_all_cores(function, pieces):
         The results in the order of ``pieces``.
     """
     n_threads = torch.get_num_threads()
-    try:
+    with on_one_core():
         if len(pieces) == 1 or n_threads == 1:
-            torch.set_num_threads(1)
             return list(map(function, pieces))
         with ThreadPoolExecutor(
             n_threads, initializer=torch.set_num_threads, initargs=(1,)
         ) as pool:
             return list(pool.map(function, pieces))
-    finally:
-        torch.set_num_threads(n_threads)

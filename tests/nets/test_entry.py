@@ -391,3 +391,19 @@ def test_inputs_of_eight_bits(dtype):
     x[1, 2, 0] = torch.nan
     with pytest.raises(InvalidInputError, match="holds nan in sequence 1 at step 2"):
         lyapunov_spectrum(layer, x)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_bare_layer_leaves_no_threads_waiting(monkeypatch):
+    """A forward of a user's own may be long, and has all threads."""
+    seen, own = [], nn.GRU.forward
+
+    def forward(layer, *inputs):
+        seen.append(torch.get_num_threads())
+        return own(layer, *inputs)
+
+    monkeypatch.setattr(nn.GRU, "forward", forward)
+    layer = nn.GRU(3, 4, batch_first=True)
+    lyapunov_spectrum(layer, SEQUENCES)
+    lyapunov_spectrum(nn.Sequential(nn.Identity(), layer), SEQUENCES)
+    assert (seen, torch.get_num_threads()) == ([1, 2], 2)
