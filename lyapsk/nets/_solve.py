@@ -71,25 +71,29 @@ def _follow_within_memory(unit, problems, options, tell):
     """Growth of a unit, halved as often as the memory of its device asks for, or an error."""
     try:
         return [(unit, _follow(unit, problems, options, tell))]
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if type(error) is RuntimeError and "allocate memory" not in str(error):
+    except (MemoryError, RuntimeError) as error:
+        if not _lacks_memory(error):
             raise
-        halves = unit.halves()
-        if len(halves) == 1:
-            n = unit.dynamics.state_size
-            return [
-                (
-                    unit,
-                    ExhaustedMemoryError(
-                        f"model: memory does not suffice for one sequence of a state of size {n}: "
-                        f"{message_of(error)}. "
-                        "Ask for fewer exponents (n_exponents), or use dtype='float32'."
-                    ),
-                )
-            ]
+        reason = message_of(error)
+    # The error held what the attempt had made: only here is its memory free again.
+    halves = unit.halves()
+    if len(halves) == 1:
+        lacking = ExhaustedMemoryError(
+            "model: memory does not suffice for one sequence of a state of size "
+            f"{unit.dynamics.state_size}: {reason}. Ask for fewer exponents (n_exponents), or use "
+            "dtype='float32'."
+        )
+        return [(unit, lacking)]
     return [
         done for half in halves for done in _follow_within_memory(half, problems, options, tell)
     ]
+
+
+def _lacks_memory(error):
+    """Whether an error is about memory, on which torch's libraries have different words."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return any(w in str(error) for w in ("allocate memory", "out of memory", "ALLOC_FAILED"))
 
 
 def _follow(unit, problems, options, tell):

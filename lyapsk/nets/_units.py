@@ -98,7 +98,9 @@ def _n_units(entries, options):
     """How many units: on a GPU as few as fit, on a CPU what suits its caches and cores."""
     if options.device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(options.device)
-        return -(-entries * COPIES_ON_GPU * options.dtype.itemsize // free)
+        free += torch.cuda.memory_reserved(options.device)  # with what torch keeps for its tensors
+        free -= torch.cuda.memory_allocated(options.device)
+        return -(-entries * COPIES_ON_GPU * options.dtype.itemsize // max(free, 1))
     n_cores = torch.get_num_threads()
     wanted = max(-(-entries // LARGEST_ON_CPU), min(n_cores, entries // SMALLEST_ON_CPU), 1)
     return wanted if wanted == 1 else -(-wanted // n_cores) * n_cores

@@ -24,7 +24,8 @@ def initial_frame(state_size, n_exponents, *, seed, dtype, device):
     Tensor of shape (n_exponents, state_size)
     """
     generator = torch.Generator().manual_seed(seed)
-    columns = torch.randn(state_size, state_size, generator=generator, dtype=torch.float64)
+    like = {"generator": generator, "dtype": torch.float64, "device": "cpu"}
+    columns = torch.randn(state_size, state_size, **like)
     frame, _ = torch.linalg.qr(columns[:n_exponents].mT)
     return frame.mT.to(dtype=dtype, device=device)
 

@@ -13,7 +13,7 @@ from torch.nn.utils import parametrize, prune
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_sequence
 
 from lyapsk import lyapunov_spectrum
-from lyapsk.exceptions import ExhaustedMemoryError, InvalidInputError, RecurrentLayerError
+from lyapsk.exceptions import InvalidInputError, RecurrentLayerError
 from lyapsk.spectrum import initial_frame
 
 RNG = np.random.default_rng(0)
@@ -334,31 +334,6 @@ def test_early_end_at_the_tolerance():
     never = lyapunov_spectrum(layer, long[:, :40], tol=1e-9)
     assert never.n_steps.tolist() == [40] * 8
     assert not never.converged.any()
-
-
-def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch):
-    from lyapsk.nets import _solve
-
-    layer, sizes, follow = make_layer("gru"), [], _solve.follow_frame
-
-    def with_little_memory(dynamics, drive, *args, **kwargs):
-        sizes.append(drive.state.shape[1])
-        if sizes[-1] > 2:
-            raise torch.OutOfMemoryError("no more")
-        return follow(dynamics, drive, *args, **kwargs)
-
-    expected = lyapunov_spectrum(layer, SEQUENCES).per_sequence
-    monkeypatch.setattr(_solve, "follow_frame", with_little_memory)
-    found = lyapunov_spectrum(layer, SEQUENCES).per_sequence
-    np.testing.assert_allclose(found, expected, atol=1e-9)
-    assert sizes == [3, 2, 1]
-    monkeypatch.setattr(_solve, "follow_frame", follow_nothing)
-    with pytest.raises(ExhaustedMemoryError, match="one sequence of a state of size 5: nothing"):
-        lyapunov_spectrum(layer, SEQUENCES)
-
-
-def follow_nothing(*args, **kwargs):
-    raise torch.OutOfMemoryError("nothing fits")
 
 
 def test_layers_apart_that_settle_at_different_times():
