@@ -30,9 +30,12 @@ def same_generators():
 @contextmanager
 def seeded(seed, device="cpu"):
     """Let torch draw from a seed of its own on one device, with gradients on."""
+    on_gpu = torch.device(device).type == "cuda"
+    if on_gpu:
+        torch.cuda.init()  # until then its generators have no states to give back
     with same_generators(), torch.inference_mode(False), torch.enable_grad():
         torch.default_generator.manual_seed(seed)
-        if torch.device(device).type == "cuda":
+        if on_gpu:
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
         yield

@@ -5,6 +5,8 @@ that makes a GPU wait, gets an error. In torch's fake mode so does whoever mixes
 on the CPU.
 """
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -12,16 +14,40 @@ from helpers import LAYERS, make_layer
 from skorch import NeuralNetClassifier
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
-from lyapsk import LyapunovSpectrumTransformer, lyapunov_spectrum
+from lyapsk import (
+    AeLLEClassifier,
+    AeLLERegressor,
+    LayerDynamics,
+    LyapunovSpectrumTransformer,
+    lyapunov_spectrum,
+    register_layer,
+)
+from lyapsk import nn as lnn
 from lyapsk.aelle._autoencoder import PaperAutoencoder, ResidualAutoencoders
 from lyapsk.aelle._training import train
 from lyapsk.nets import _options
-from lyapsk.spectrum import Drive, Position, _steppers, follow_frame
+from lyapsk.spectrum import Drive, Position, _steppers, follow_frame, initial_frame
 from lyapsk.tangent import StepMap, dynamics_of, map_tensors
 from lyapsk.tasks import SequenceNetwork
 
 ON_DEVICE = {"dtype": torch.float64, "device": "meta"}
 SEQUENCES = np.random.default_rng(0).normal(size=(3, 9, 2)).astype(np.float32)
+
+
+class Own(torch.nn.RNN):
+    """A layer known by its step alone."""
+
+
+class OfOwn(LayerDynamics):
+    def start(self, layer):
+        return layer.weight_hh_l0.new_zeros(layer.hidden_size)
+
+    def step(self, layer, state, x):
+        from_input = layer.weight_ih_l0 @ x + layer.bias_ih_l0
+        return torch.tanh(from_input + layer.weight_hh_l0 @ state + layer.bias_hh_l0)
+
+
+register_layer(Own, OfOwn)
 
 
 @pytest.fixture(autouse=True)
@@ -130,6 +156,57 @@ def test_autoencoders_wait_for_their_device_at_the_end_alone(monkeypatch, member
         verbose=0,
     )
     assert all(weight.is_meta for weight in members.parameters())
+
+
+def test_a_step_function_stays_where_its_state_is(monkeypatch):
+    """What tensors it holds is not known, and a GPU that there happens to be does not help."""
+    monkeypatch.setattr(_options, "_usable_device", lambda device: torch.device(device or "meta"))
+    weight = torch.eye(2, dtype=torch.float64) / 2
+    for state in ([1.0, 2.0], torch.ones(2)):
+        spectrum = lyapunov_spectrum(lambda s: weight @ s, initial_state=state, n_steps=9)
+        np.testing.assert_allclose(spectrum.exponents, np.log(0.5))
+
+
+@pytest.fixture
+def elsewhere():
+    """What is made without naming a device is on another."""
+    initial_frame.cache_clear()
+    torch.set_default_device("meta")
+    yield
+    torch.set_default_device(None)
+
+
+@pytest.mark.parametrize("layer", [torch.nn.GRU(2, 3), lnn.CoRNN(2, 3), lnn.LRU(2, 3), Own(2, 3)])
+def test_a_default_device_of_the_users_does_not_matter(layer, elsewhere):
+    found = lyapunov_spectrum(layer, SEQUENCES, device="cpu")
+    torch.set_default_device(None)
+    expected = lyapunov_spectrum(layer, SEQUENCES, device="cpu")
+    np.testing.assert_array_equal(found.exponents, expected.exponents)
+
+
+def test_nor_does_it_to_step_functions(elsewhere):
+    found = lyapunov_spectrum(lambda s: s / 2, initial_state=[1.0, 2.0], n_steps=9)
+    np.testing.assert_allclose(found.exponents, np.log(0.5))
+
+
+@pytest.mark.parametrize("Estimator", [AeLLERegressor, AeLLEClassifier])
+def test_nor_to_autoencoders(Estimator, elsewhere):
+    estimator = Estimator(max_epochs=2, random_state=0)
+    rows = np.random.default_rng(0).normal(size=(20, 4))
+    found = pickle.loads(pickle.dumps(estimator.fit(rows, rows[:, 0] > 0))).predict(rows)
+    torch.set_default_device(None)
+    np.testing.assert_array_equal(found, estimator.fit(rows, rows[:, 0] > 0).predict(rows))
+
+
+def test_what_own_layers_hold_comes_along():
+    layer = Own(2, 3)
+    layer.alive, layer.order = torch.tensor([True]), torch.tensor([1])
+    (cell,) = dynamics_of(layer, dtype=torch.float64, device="cpu").cells
+    cell.skeleton.to(torch.device("meta"))
+    with cell.skeleton.lent({}) as module:
+        assert module.alive.is_meta
+        assert module.order.is_meta
+    assert not layer.alive.is_meta
 
 
 def test_who_reads_or_mixes_is_found_out():

@@ -30,7 +30,8 @@ class Autoencoders(nn.Module):
     def __setstate__(self, state):
         with torch.device("meta"):
             self.__init__(*state["sizes"])
-        weights = {name: torch.tensor(array) for name, array in state["weights"].items()}
+        found = state["weights"].items()
+        weights = {name: torch.tensor(array, device="cpu") for name, array in found}
         self.load_state_dict(weights, assign=True)
         self.eval().requires_grad_(False)
 

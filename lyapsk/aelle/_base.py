@@ -189,7 +189,7 @@ class BaseAeLLE(Persistent, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         return masks
 
     def _train(self, rows, held_out, target_losses, device, rng):
-        with seeded(int(rng.randint(2**31 - 1)), device):
+        with seeded(int(rng.randint(2**31 - 1)), device), torch.device("cpu"):
             return train(
                 self._new_members(rows.targets.shape[1]),
                 torch.tensor(self._inputs(rows.X)),
@@ -269,7 +269,7 @@ class BaseAeLLE(Persistent, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
 
     def _applied(self, part, rows):
         """What a part of each member makes of rows (n_rows, n) or (n_members, n_rows, n)."""
-        rows = torch.tensor(rows).expand(self.members_.n_members, *rows.shape[-2:])
+        rows = torch.tensor(rows, device="cpu").expand(self.members_.n_members, *rows.shape[-2:])
         result = getattr(self.members_, part)(rows).numpy()
         if not np.isfinite(result).all():
             raise NumericalError(

@@ -58,21 +58,22 @@ def _points(dynamics, x, start):
     before = [start]
     for one in x[:-1]:
         before.append(dynamics.step(before[-1].view(1, 1, -1), one.view(1, 1, -1)).detach()[0, 0])
-    steps = torch.arange(N_POINTS) % len(x)
+    steps = [point % len(x) for point in range(N_POINTS)]
     states, x, n = torch.stack(before)[steps], x[steps], len(start)
-    generator = torch.Generator().manual_seed(0)
+    drawn = {"generator": torch.Generator().manual_seed(0), "device": "cpu"}
     away, dense = (
-        torch.randn(rows, n, generator=generator, dtype=torch.float64).to(states)
-        for rows in (N_POINTS, 2)
+        torch.randn(rows, n, dtype=torch.float64, **drawn).to(states) for rows in (N_POINTS, 2)
     )
-    single = torch.eye(n).to(states)[torch.randint(n, (2,), generator=generator)]
+    single = torch.eye(n, dtype=states.dtype, device=states.device)[
+        torch.randint(n, (2,), **drawn).to(states.device)
+    ]
     states = states + SPREAD * (1 + states.abs()) * away
     return states, x, (1 + states.abs()).unsqueeze(1) * torch.cat([dense, single])
 
 
 def _differences(dynamics, states, x, tangents):
     """Derivatives of step along tangents by central differences, and how far they may be off."""
-    sizes = SIZE * torch.tensor([1, -1, 2, -2]).to(states).view(-1, 1, 1, 1)
+    sizes = SIZE * states.new_tensor([1, -1, 2, -2]).view(-1, 1, 1, 1)
     shifted = states.unsqueeze(1) + sizes * tangents
     inputs = x.unsqueeze(1).expand(*shifted.shape[:3], -1)
     after = dynamics.step(*(v.flatten(0, 2).unsqueeze(0) for v in (shifted, inputs)))

@@ -4,7 +4,7 @@ import torch
 
 from ..exceptions import LyapskError
 from ._options import Options
-from ._problem import pose
+from ._problem import is_function, pose
 from ._sequences import Sequences
 from ._solve import solve
 
@@ -73,7 +73,8 @@ def lyapunov_spectrum(
         a step by more than about ``exp(-30)`` in float64, ``exp(-13)`` in float32, beside those
         that lead them are not told from dead ones: their exponent is minus infinity.
     device : str or torch.device, optional
-        By default a GPU where there is one, otherwise the CPU.
+        By default a GPU where there is one, otherwise the CPU; of a step function, which may hold
+        tensors of its own, where its ``initial_state`` is.
     keep : collection of {"growth", "frames"}, default=()
         What to keep of every step.
     random_state : int, RandomState or None, default=None
@@ -122,6 +123,8 @@ def lyapunov_spectrum(
     >>> spectrum.n_positive
     0
     """
+    if device is None and is_function(model):
+        device = initial_state.device if torch.is_tensor(initial_state) else "cpu"
     options = Options.checked(
         n_exponents=n_exponents,
         n_steps=n_steps,

@@ -132,7 +132,9 @@ def _check_kept_by(method, keep):
 def _usable_device(device):
     """``device``, or a GPU where there is one."""
     if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if not torch.cuda.is_available():
+            return torch.device("cpu")
+        return torch.device("cuda", torch.cuda.current_device())
     try:
         tried = torch.zeros(1, device=device)
         tried.item()

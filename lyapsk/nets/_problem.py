@@ -78,7 +78,7 @@ def pose(model, sequences, options, *, layer=None, initial_state=None):
     InvalidInputError, InvalidTypeError, RecurrentLayerError, NotInitializedNetError
     """
     like = torch.empty(0, dtype=options.dtype, device=options.device)
-    if _is_function(model):
+    if is_function(model):
         problem = _pose_map(model, sequences, options, initial_state, like)
     else:
         module = module_of(model)
@@ -88,7 +88,8 @@ def pose(model, sequences, options, *, layer=None, initial_state=None):
     return problem
 
 
-def _is_function(model):
+def is_function(model):
+    """Whether a model is a step function."""
     return callable(model) and not isinstance(model, nn.Module | type) and not hasattr(model, "fit")
 
 
@@ -113,7 +114,7 @@ def _pose_layer(model, module, sequences, options, name, initial_state, like):
         state = check_state(initial_state, n_sequences, state_size)
     if state is None:
         start = kind_of(layer).start(layer)
-        state = torch.zeros(state_size) if start is None else start
+        state = like.new_zeros(state_size) if start is None else start
         state = state.expand(n_sequences, state_size)
     parts = []
     for members, drive in trajectories.drives(state.to(like)):

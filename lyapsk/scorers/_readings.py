@@ -153,7 +153,7 @@ def recording_of(layer, dynamics, calls, n_rows):
     like = tensors_of(dynamics.cells)[0].real
     if state is None:
         start = kind_of(layer).start(layer)
-        state = torch.zeros(dynamics.state_size) if start is None else start
+        state = like.new_zeros(dynamics.state_size) if start is None else start
         state = state.expand(n_rows, -1)
     lengths = torch.tensor([len(x) for x in sequences], device=like.device)
     return Recording(state.to(like), pad_sequence(sequences, batch_first=True).to(like), lengths)

@@ -234,7 +234,7 @@ def _growths_of(dynamics, frame, names, recording):
         found["finite_time_exponent"] = mean_growth_to_end(leading, recording.lengths.cpu())
     if "singular_value" in names:
         R = followed.factors[0]
-        identity = torch.eye(R.shape[-1]).to(R)
+        identity = torch.eye(R.shape[-1], dtype=R.dtype, device=R.device)
         following = torch.where(within[..., None, None], R, identity)
         found["singular_value"] = log_largest_singular_values(following).cpu().numpy()
     outside = ~within.cpu()

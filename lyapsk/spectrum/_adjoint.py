@@ -115,7 +115,8 @@ def log_largest_singular_values(factors):
         Natural logarithms.
     """
     n_steps, n = factors.shape[1:3]
-    product = torch.eye(n).to(factors).expand_as(factors[:, 0])
+    identity = torch.eye(n, dtype=factors.dtype, device=factors.device)
+    product = identity.expand_as(factors[:, 0])
     log_scale = factors.new_zeros(len(factors))
     logs = [log_scale]
     for step in range(n_steps - 1, 0, -1):

@@ -76,7 +76,7 @@ def follow_frame(
 
 def _leading_first(growth):
     """Put each sequence's columns in the order of their growth, as those of a frame are."""
-    lengths = torch.tensor(growth.block_lengths).to(growth.by_block)
+    lengths = growth.by_block.new_tensor(growth.block_lengths)
     total = (growth.by_block * lengths[:, None]).sum(2)
     order = total.argsort(dim=-1, descending=True, stable=True).unsqueeze(2)
 

@@ -54,8 +54,8 @@ class JacobianPush:
             None if v is None else v[step:stop].transpose(0, 1).flatten(1, 2)
             for v in (self._before, self._x)
         )
-        identity = torch.eye(n).to(states).expand(*states.shape[:2], n, n)
-        images = self._differential(states, x, identity)
+        identity = torch.eye(n, dtype=states.dtype, device=states.device)
+        images = self._differential(states, x, identity.expand(*states.shape[:2], n, n))
         return images.mT.unflatten(1, (-1, n_sequences)).unbind(1)
 
 

@@ -94,8 +94,8 @@ class StepMap(Dynamics):
             raise InvalidInputError(
                 f"model: the step function failed on a state of shape ({self.state_size},) with "
                 f"{type(error).__name__}: {message_of(error)}. It must take one state (n,)"
-                f"{'' if x is None else f' and one input ({x.shape[-1]},)'}, of {state.dtype}: "
-                f"convert tensors that it holds, or pass dtype={other!r}."
+                f"{'' if x is None else f' and one input ({x.shape[-1]},)'}, of {state.dtype} on "
+                f"{state.device}: convert tensors that it holds, or pass dtype={other!r} or device."
             ) from error
         if (after.shape, after.dtype) != (state.shape, state.dtype):
             raise InvalidInputError(

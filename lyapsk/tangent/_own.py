@@ -154,9 +154,12 @@ class Skeleton:
         self._device = None
 
     def to(self, device):
-        """Bring what is left of the module to a device: buffers of whole numbers."""
+        """Bring what is left of the module to a device: whole numbers and truth values."""
         if device != self._device:
             self.module.to(device)
+            for attributes in map(vars, self.module.modules()):
+                loose = {name: v for name, v in attributes.items() if torch.is_tensor(v)}
+                attributes.update({name: v.to(device) for name, v in loose.items()})
             self._device = device
 
     def __getstate__(self):

@@ -263,7 +263,7 @@ REFUSED = {
         lambda state, x: torch.ones(4, 4, dtype=torch.float32) @ state,
         {"initial_state": np.ones(4)},
         InvalidInputError,
-        "of torch.float64: convert .*dtype='float32'",
+        "of torch.float64 on cpu: convert .*dtype='float32' or device",
     ),
     "zero steps": (
         GRU,
