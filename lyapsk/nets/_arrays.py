@@ -22,7 +22,18 @@ def as_tensor(data, name):
         If it does not hold real numbers in the shape of an array.
     """
     if isinstance(data, torch.Tensor) and not data.is_complex():
+        if data.is_nested or data.is_meta:
+            kind = "nested" if data.is_nested else "on the device 'meta', without values"
+            raise InvalidInputError(
+                f"{name}: got a tensor that is {kind}. Pass an array of real numbers; of sequences "
+                "of unequal lengths a list, as data.unbind() gives it."
+            )
         return data.detach().to_dense().clone()
+    if isinstance(data, np.ma.MaskedArray) and data.mask.any():
+        raise InvalidInputError(
+            f"{name}: got a masked array, whose masked numbers would be taken for others. Fill or "
+            "drop them, for example with data.filled(0)."
+        )
     try:
         array = np.asarray(data)
     except (ValueError, TypeError, RuntimeError) as error:

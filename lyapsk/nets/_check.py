@@ -1,8 +1,10 @@
 """Refuse what cannot be computed, before anything long runs."""
 
 import cmath
+from itertools import chain
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from ..exceptions import InvalidInputError
 from ._arrays import as_tensor
@@ -60,6 +62,16 @@ def check_state(initial_state, n_sequences, state_size):
     return state.expand(n_sequences, state_size)
 
 
+def check_lazy(module):
+    """No part of a module may wait for its first inputs, which would change it."""
+    for name, weight in chain(module.named_parameters(), module.named_buffers()):
+        if is_lazy(weight):
+            raise InvalidInputError(
+                f"model: {name} of {type(module).__name__} is made when its lazy module first "
+                "runs. Call the model once on inputs of its own before."
+            )
+
+
 def check_weights(layer):
     """Weights must be there, and finite."""
     for name, weight in layer.named_parameters():
@@ -107,5 +119,5 @@ def check_ranges(problem, options):
     if "frames" in options.keep and len(problem.parts) > 1:
         raise InvalidInputError(
             "keep: got 'frames', but every layer has a frame of its own. Frames can be kept with "
-            "coupling='full'."
+            "coupling='full', of layers of one direction; growth can be kept of all."
         )

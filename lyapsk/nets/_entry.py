@@ -46,7 +46,9 @@ def lyapunov_spectrum(
     sequences : array-like or whatever the model's forward takes
         The driving sequences. For a bare layer or a step function always (n_sequences, n_steps,
         n_inputs), or a list of (n_steps, n_inputs) of unequal lengths, or packed. Sequences that
-        are packed, or that come in a list, are each followed over their own steps only.
+        are packed, or that come in a list, are each followed over their own steps only. A forward
+        of several inputs takes them from a dict by their names, or a module's from a tuple; a
+        list is one input.
     layer : str, optional
         Name of the recurrent layer, where the module has several.
     initial_state : array-like of shape (n_sequences, n) or (n,), optional

@@ -6,6 +6,7 @@ from torch import nn
 
 from ..exceptions import InvalidTypeError, NotInitializedNetError, RecurrentLayerError
 from ..tangent import cells_of, is_recurrent
+from ._undisturbed import undisturbed
 
 
 def module_of(model):
@@ -29,7 +30,8 @@ def module_of(model):
         return unwrapped(model)
     raise InvalidTypeError(
         f"model: got {_described(model)}. It must be an initialised skorch net, a torch module "
-        "with a recurrent layer, a recurrent layer, or a function step(state, x) -> state."
+        "with a recurrent layer, or a recurrent layer; lyapunov_spectrum takes a function "
+        "step(state, x) -> state too."
     )
 
 
@@ -106,7 +108,8 @@ def _is_of_torch(module):
 def state_size(model, layer=None):
     """Size of the full state of a model's recurrent layer."""
     found = find_layer(module_of(model), layer)
-    layers = cells_of(found, dtype=torch.float32, device=torch.device("cpu"))
+    with undisturbed(model):
+        layers = cells_of(found, dtype=torch.float32, device=torch.device("cpu"))
     return sum(cell.state_size for directions in layers for cell in directions)
 
 

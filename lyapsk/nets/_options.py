@@ -1,12 +1,12 @@
 """How a spectrum is to be computed, checked before anything runs."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from numbers import Real
 
 import torch
 
-from .._checks import check_choice, check_count, refusal
+from .._checks import check_choice, check_count, check_positive
 from .._message import message_of
 from .._random_state import random_numbers
 from ..exceptions import InvalidInputError
@@ -14,6 +14,7 @@ from ..exceptions import InvalidInputError
 METHODS = ("auto", "lu", "qr")
 COUPLINGS = ("auto", "full", "layers")
 KEPT = ("growth", "frames")
+MOST_STEPS = 10**9
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
@@ -66,11 +67,11 @@ class Options:
         check_choice("coupling", coupling, COUPLINGS)
         check_count("warmup", warmup, least=0)
         _check_kept_by(method, keep)
-        if tol is not None and not (isinstance(tol, Real) and tol > 0):
-            raise refusal("tol", tol, "a positive number of nats per step, or None")
+        if tol is not None:
+            check_positive("tol", tol, also=" of nats per step, or None")
         return cls(
             n_exponents=_count_or_none("n_exponents", n_exponents, "the whole spectrum"),
-            n_steps=_count_or_none("n_steps", n_steps, "the sequences' own length"),
+            n_steps=_count_or_none("n_steps", n_steps, "the sequences' own length", MOST_STEPS),
             warmup=warmup,
             method=method,
             dtype=DTYPES[dtype] if isinstance(dtype, str) else dtype,
@@ -86,6 +87,10 @@ class Options:
     def on_this_machine(self):
         """The same, with the device that this process sees where none was asked for."""
         return replace(self, device=_usable_device(None)) if self.local else self
+
+    def without_autocast(self):
+        """Within the block all is computed in ``dtype``, also where ``torch.autocast`` is on."""
+        return torch.autocast("cuda" if self.device.type == "cuda" else "cpu", enabled=False)
 
     def coupling_of(self, layers):
         """Whether layers, as ``cells_of`` gives them, share one frame: "full" or "layers"."""
@@ -110,8 +115,10 @@ class Options:
         return self.method
 
 
-def _count_or_none(name, value, none):
-    return None if value is None else check_count(name, value, also=f", or None for {none}")
+def _count_or_none(name, value, none, most=math.inf):
+    limit = "" if most == math.inf else f" and at most {most}"
+    also = f"{limit}, or None for {none}"
+    return None if value is None else check_count(name, value, most=most, also=also)
 
 
 def _checked_keep(keep):

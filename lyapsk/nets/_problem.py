@@ -22,7 +22,7 @@ from ..tangent import (
 )
 from ._agreement import check_agreement
 from ._arrays import as_tensor
-from ._check import check_ranges, check_sequences, check_state, check_weights
+from ._check import check_lazy, check_ranges, check_sequences, check_state, check_weights
 from ._locate import find_layer, module_of
 from ._record import record, recorded_calls, refresh_weights
 from ._sequences import Trajectories
@@ -79,7 +79,8 @@ def pose(model, sequences, options, *, layer=None, initial_state=None):
     """
     like = torch.empty(0, dtype=options.dtype, device=options.device)
     if is_function(model):
-        problem = _pose_map(model, sequences, options, initial_state, like)
+        with options.without_autocast():
+            problem = _pose_map(model, sequences, options, initial_state, like)
     else:
         module = module_of(model)
         with on_one_core() if is_recurrent(module) else nullcontext():
@@ -95,6 +96,7 @@ def is_function(model):
 
 def _pose_layer(model, module, sequences, options, name, initial_state, like):
     layer = find_layer(module, name)
+    check_lazy(module)
     check_weights(layer)
     with undisturbed(model, draws=not (is_recurrent(module) and is_plain(layer))):
         if is_recurrent(module):
@@ -119,7 +121,8 @@ def _pose_layer(model, module, sequences, options, name, initial_state, like):
     parts = []
     for members, drive in trajectories.drives(state.to(like)):
         if options.coupling_of(layers) == "layers":
-            parts += [Part(*part, members) for part in layerwise(layers, drive)]
+            with options.without_autocast():
+                parts += [Part(*part, members) for part in layerwise(layers, drive)]
         else:
             label = "l0" if len(cells) == 1 else None
             parts.append(Part(Stack(tuple(cells)), drive, label, members))
@@ -170,6 +173,11 @@ def _pose_map(step, sequences, options, initial_state, like):
     state = torch.atleast_2d(as_tensor(initial_state, "initial_state")).to(like)
     state = check_state(state, len(state), state.shape[-1])
     if sequences.given is None:
+        if n_required(step) > 1:
+            raise InvalidInputError(
+                "sequences: got None, but the step function takes an input. Pass (n_sequences, "
+                "n_steps, n_inputs)."
+            )
         if options.n_steps is None:
             raise InvalidInputError(
                 "n_steps: got None. A map without inputs needs the number of steps to take."

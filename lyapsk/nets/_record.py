@@ -12,6 +12,7 @@ from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
+from torch.utils.data import BatchSampler, DataLoader, IterableDataset, SequentialSampler
 
 from .._message import message_of
 from ..exceptions import InvalidInputError, LyapskError, RecurrentLayerError
@@ -104,30 +105,48 @@ def _forwards(model, module, sequences):
     sequences = _as_input(sequences, module)
     try:
         if isinstance(model, NeuralNet):
-            check_order(model)
+            check_order(model, model.get_dataset(sequences))
             yield from model.forward_iter(sequences, training=False)
         elif isinstance(sequences, Mapping):
             yield module(**sequences)
-        elif isinstance(sequences, tuple | list) and not isinstance(sequences, PackedSequence):
+        elif isinstance(sequences, tuple) and not isinstance(sequences, PackedSequence):
             yield module(*sequences)
         else:
-            yield module(sequences)
+            yield module(_stacked(sequences))
     except LyapskError:
         raise
     except Exception as error:
         raise InvalidInputError(
             f"sequences: the module's own forward failed on them with {type(error).__name__}: "
-            f"{message_of(error)}. They must be what {type(module).__name__}.forward takes."
+            f"{message_of(error)}. They must be what {type(module).__name__}.forward takes, "
+            "several inputs as a dict by their names."
         ) from error
 
 
-def check_order(net):
-    """A net's iterator must bring all sequences, in their order."""
+def _stacked(data):
+    """A list of tensors of one shape as one tensor; all else as it is."""
+    if not isinstance(data, list) or len({getattr(part, "shape", None) for part in data}) > 1:
+        return data
+    return torch.stack(data)
+
+
+def check_order(net, dataset):
+    """A net's iterator must bring all sequences of a data set, in their order."""
     for name, loses in (("shuffle", "the order of the sequences"), ("drop_last", "sequences")):
         if getattr(net, f"iterator_valid__{name}", False):
             raise InvalidInputError(
                 f"model: got iterator_valid__{name}=True, which loses {loses}. Call "
                 f"net.set_params(iterator_valid__{name}=False)."
+            )
+    loader = net.get_iterator(dataset, training=False)
+    if isinstance(dataset, IterableDataset) or not isinstance(loader, DataLoader):
+        return
+    samplers = loader.sampler, loader.batch_sampler, getattr(loader.batch_sampler, "sampler", None)
+    for sampler in samplers:
+        if not isinstance(sampler, SequentialSampler | BatchSampler | None):
+            raise InvalidInputError(
+                f"model: its iterator_valid has a {type(sampler).__name__}, which may lose "
+                "sequences or their order. Let it take all of them one after the other."
             )
 
 
@@ -153,7 +172,8 @@ def _as_input(data, module):
         values = _as_input(data.data, module)
         return data.to(device=values.device, dtype=values.dtype)
     if isinstance(data, tuple | list) and any(hasattr(part, "shape") for part in data):
-        return type(data)(_as_input(part, module) for part in data)
+        parts = [_as_input(part, module) for part in data]
+        return type(data)(*parts) if hasattr(data, "_fields") else type(data)(parts)
     if not isinstance(data, list | np.ndarray | torch.Tensor):
         return data
     tensor = as_tensor(data, "sequences")

@@ -107,7 +107,7 @@ def _follow(unit, problems, options, tell):
         start = Position.start(unit.drive.state, frame)
     n_sequences = min(problems[index].n_sequences for index, _ in unit.sources)
     # In inference mode every operation is dispatched faster.
-    with torch.inference_mode(not unit.dynamics.by_autograd):
+    with torch.inference_mode(not unit.dynamics.by_autograd), options.without_autocast():
         return follow_frame(
             unit.dynamics,
             unit.drive,

@@ -20,7 +20,7 @@ def dataset_of(net, X, y, *, needs_targets=True):
     dataset = () if X is None else _tried(net.get_dataset, X, y)
     if _tried(len, dataset) == 0:
         raise InvalidInputError("X: got no sequences. Pass at least one.")
-    check_order(net)
+    check_order(net, dataset)
     if needs_targets and loss_is_skorchs(net) and _lacks_targets(dataset):
         raise InvalidInputError(
             "y: got None. What is asked of is the net's loss, which needs targets: pass those "

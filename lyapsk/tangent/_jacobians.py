@@ -1,5 +1,8 @@
 """Derivatives of steps that only automatic differentiation knows."""
 
+import warnings
+from functools import cache
+
 import torch
 from torch.func import jvp, vmap
 
@@ -65,6 +68,16 @@ def pushed(step, states, tangents):
     Differentiating outside of what maps the step over states: the other way round, torch gives
     wrong derivatives of ``torch.linalg.solve``, ``torch.det`` and their kin.
     """
+    _load_forward_mode()
     each = states.ndim - 1
     images = vmap(lambda v: jvp(step, (states,), (v,))[1], each)(tangents)
     return images.detach().movedim(0, each).contiguous()
+
+
+@cache
+def _load_forward_mode():
+    """Let torch load what its forward mode needs, as it does once, with a warning about itself."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        one = torch.ones(())
+        jvp(torch.sin, (one,), (one,))

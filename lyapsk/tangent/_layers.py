@@ -83,6 +83,13 @@ def register_layer(layer_class, dynamics, *, cell=False):
             f"dynamics: got {dynamics!r}. It must be a class derived from lyapsk.LayerDynamics "
             "with start(self, layer) and step(self, layer, state, x), or an instance of one."
         )
+    if not isinstance(cell, bool):
+        raise InvalidTypeError(f"cell: got {cell!r}. It must be True or False.")
+    if layer_class in _KINDS and not _KINDS[layer_class].is_own:
+        raise InvalidTypeError(
+            f"layer_class: got {layer_class!r}, whose dynamics are known. Derive a class of your "
+            "own from it, and register that."
+        )
     register_kind(layer_class, OwnKind(made, cell))
 
 

@@ -1,5 +1,6 @@
 """Blocks of features: one function for each, from spectra to columns."""
 
+from collections.abc import Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,12 +16,13 @@ SPREADS = ("largest", "smallest", "mean", "sum")
 
 
 def check_features(features):
-    """There must be blocks, known and each named once."""
+    """There must be blocks, known and each named once, in the order of their columns."""
     unknown = [block for block in features if block not in BLOCKS]
-    if unknown or len(features) == 0 or len(set(features)) < len(features):
+    repeated = len(set(features)) < len(features)
+    if unknown or repeated or len(features) == 0 or isinstance(features, Set):
         raise InvalidInputError(
-            f"features: got {features!r}. It must name at least one of {', '.join(BLOCKS)}, each "
-            "once."
+            f"features: got {features!r}. It must be a tuple or list, in the order of the columns, "
+            f"that names at least one of {', '.join(BLOCKS)}, each once."
         )
 
 

@@ -3,6 +3,8 @@
 import copy
 import pickle
 import random
+from collections import namedtuple
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ import torch
 from helpers import Reader, make_layer, make_net, tokens
 from skorch import NeuralNet, NeuralNetClassifier, NeuralNetRegressor
 from torch import nn
+from torch.nn.utils.rnn import pack_sequence
+from torch.utils.data import DataLoader, SubsetRandomSampler
 
 from lyapsk import LyapunovSpectrumTransformer, lyapunov_spectrum
 from lyapsk import nn as lnn
@@ -298,14 +302,22 @@ REFUSED = {
         "coupling: got 'full' for a bidirectional",
     ),
     "negative tol": (GRU, {"tol": -1}, InvalidInputError, "tol: got -1"),
+    "true tol": (GRU, {"tol": True}, InvalidInputError, "tol: got True"),
     "unknown dtype": (GRU, {"dtype": "int8"}, InvalidInputError, "dtype: got 'int8'"),
     "unknown device": (GRU, {"device": "toaster"}, InvalidInputError, "device: got 'toaster'"),
     "unknown keep": (GRU, {"keep": ["all"]}, InvalidInputError, "keep: got 'all'"),
     "warmup too long": (GRU, {"warmup": 20}, InvalidInputError, "warmup: got 20.*20 steps"),
     "negative warmup": (GRU, {"warmup": -1}, InvalidInputError, "warmup: got -1"),
     "zero n_steps": (GRU, {"n_steps": 0}, InvalidInputError, "n_steps: got 0"),
+    "endless n_steps": (GRU, {"n_steps": 10**30}, InvalidInputError, "n_steps: got 10*.*at most"),
     "wrong state": (GRU, {"initial_state": np.ones(3)}, InvalidInputError, r"initial_state.*\(3,"),
     "map without state": (torch.tanh, {"sequences": None}, InvalidInputError, "initial_state"),
+    "map without inputs": (
+        lambda state, x: state + x,
+        {"sequences": None, "initial_state": np.ones(2), "n_steps": 3},
+        InvalidInputError,
+        "sequences: got None, but the step function takes an input",
+    ),
     "map without n_steps": (
         torch.tanh,
         {"sequences": None, "initial_state": np.ones(2)},
@@ -336,6 +348,36 @@ REFUSED = {
         {"sequences": 1j * torch.tensor(SEQUENCES)},
         InvalidInputError,
         "real",
+    ),
+    "sequences without values": (
+        GRU,
+        {"sequences": torch.empty(2, 3, 3, device="meta")},
+        InvalidInputError,
+        "sequences: got a tensor that is on the device 'meta'",
+    ),
+    "nested sequences": (
+        nn.Sequential(GRU),
+        {"sequences": torch.nested.as_nested_tensor([torch.ones(2, 3)], layout=torch.jagged)},
+        InvalidInputError,
+        "sequences: got a tensor that is nested.*unbind",
+    ),
+    "masked sequences": (
+        GRU,
+        {"sequences": np.ma.masked_greater(SEQUENCES, 1)},
+        InvalidInputError,
+        "sequences: got a masked array.*filled",
+    ),
+    "lazy": (
+        nn.Sequential(nn.GRU(3, 4), nn.LazyBatchNorm1d()),
+        {},
+        InvalidInputError,
+        "model: 1.weight of Sequential is made when",
+    ),
+    "frames of two directions": (
+        nn.GRU(3, 2, bidirectional=True),
+        {"keep": "frames"},
+        InvalidInputError,
+        "of layers of one direction",
     ),
     "no sequences for a layer of ours": (
         lnn.MinGRU(3, 4),
@@ -407,3 +449,62 @@ def test_a_bare_layer_leaves_no_threads_waiting(monkeypatch):
     lyapunov_spectrum(layer, SEQUENCES)
     lyapunov_spectrum(nn.Sequential(nn.Identity(), layer), SEQUENCES)
     assert (seen, torch.get_num_threads()) == ([1, 2], 2)
+
+
+class Packs(nn.Module):
+    """Takes a list of sequences of unequal lengths."""
+
+    def __init__(self):
+        super().__init__()
+        self.recurrent = nn.GRU(3, 4)
+
+    def forward(self, sequences, scale=1):
+        return self.recurrent(pack_sequence([scale * x for x in sequences], enforce_sorted=False))
+
+
+def test_a_list_is_one_input_and_a_tuple_several():
+    model, lists = Packs(), [SEQUENCES[0].astype("float32"), SEQUENCES[1, :9].astype("float32")]
+    expected = lyapunov_spectrum(model.recurrent, lists).per_sequence
+    np.testing.assert_array_equal(lyapunov_spectrum(model, lists).per_sequence, expected)
+    layer, equal = nn.GRU(3, 4, batch_first=True), list(SEQUENCES.astype("float32"))
+    expected = lyapunov_spectrum(layer, equal).per_sequence
+    found = lyapunov_spectrum(nn.Sequential(layer), equal).per_sequence
+    np.testing.assert_array_equal(found, expected)
+    Inputs = namedtuple("Inputs", ["sequences", "scale"])
+    doubled = lyapunov_spectrum(model, Inputs(lists, np.float32(2)))
+    expected = lyapunov_spectrum(model.recurrent, [2 * x for x in lists]).per_sequence
+    np.testing.assert_allclose(doubled.per_sequence, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("iterator", "named"),
+    [
+        (partial(DataLoader, sampler=[2, 0, 1]), "list"),
+        (partial(DataLoader, sampler=SubsetRandomSampler([0, 1])), "SubsetRandomSampler"),
+        (lambda data, **_: DataLoader(data, batch_sampler=[[2, 1], [0]]), "list"),
+    ],
+)
+def test_iterators_that_lose_sequences_or_their_order_are_refused(iterator, named):
+    net = make_net(iterator_valid=iterator)
+    with pytest.raises(InvalidInputError, match=f"iterator_valid has a {named}"):
+        lyapunov_spectrum(net, tokens())
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
+def test_within_autocast_nothing_is_different(kind):
+    layer, stack = kind(3, 4), kind(3, 4, 2)
+    for options in ({}, {"coupling": "layers"}):
+        model = stack if options else layer
+        expected = lyapunov_spectrum(model, SEQUENCES, dtype="float32", **options)
+        with torch.autocast("cpu"):
+            found = lyapunov_spectrum(model, SEQUENCES, dtype="float32", **options)
+        np.testing.assert_array_equal(found.exponents, expected.exponents)
+
+
+def test_within_autocast_a_step_function_is_the_same():
+    weight = torch.randn(3, 3, generator=torch.Generator().manual_seed(0))
+    arguments = {"initial_state": np.ones(3), "n_steps": 20, "dtype": "float32"}
+    expected = lyapunov_spectrum(lambda s: torch.tanh(weight @ s), **arguments)
+    with torch.autocast("cpu"):
+        found = lyapunov_spectrum(lambda s: torch.tanh(weight @ s), **arguments)
+    np.testing.assert_array_equal(found.exponents, expected.exponents)

@@ -5,10 +5,12 @@ import textwrap
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from lyapsk import LayerDynamics, lyapunov_spectrum, register_layer
 from lyapsk.exceptions import RecurrentLayerError
 from lyapsk.nets import find_layer
+from lyapsk.nets._locate import state_size
 
 X = torch.randn(2, 12, 3, generator=torch.Generator().manual_seed(0))
 
@@ -89,3 +91,10 @@ def test_a_registered_layer_hides_those_inside_it():
     both = nn.ModuleList([GRULoop(), nn.GRU(3, 2)])
     with pytest.raises(RecurrentLayerError, match="2 recurrent layers: '0', '1'"):
         find_layer(both)
+
+
+def test_looking_at_the_size_leaves_weights_that_are_made_at_each_look():
+    layer = spectral_norm(nn.RNN(2, 8), "weight_hh_l0")
+    before = {name: value.clone() for name, value in layer.state_dict().items()}
+    assert state_size(layer) == 8
+    assert all(torch.equal(value, before[name]) for name, value in layer.state_dict().items())

@@ -1,5 +1,8 @@
 """Step functions: differentiated right, however they are written."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -114,3 +117,12 @@ def test_a_step_that_writes_into_its_input_is_followed_as_one_that_does_not():
         for step in (in_place, lambda state, x: in_place(state, x.clone()))
     )
     np.testing.assert_allclose(found, apart, atol=1e-12)
+
+
+def test_what_torch_says_of_itself_is_no_error_of_the_step():
+    code = (
+        "from lyapsk import lyapunov_spectrum as spectrum\n"
+        "print(spectrum(lambda s: s / 2, initial_state=[1.0], n_steps=3).exponents)"
+    )
+    command = [sys.executable, "-W", "error::DeprecationWarning", "-c", code]
+    assert subprocess.check_output(command, text=True) == "[-0.69314718]\n"

@@ -566,12 +566,18 @@ class Abstract(LayerDynamics):
         (Own, nn.Linear, "dynamics: got .*Linear"),
         (Own, lambda layer, state, x: state, "dynamics: got <function"),
         (Own, None, "dynamics: got None"),
+        (nn.GRU, OfSubmodules, "layer_class: got .*GRU.*, whose dynamics are known"),
     ],
 )
 def test_register_layer_refuses(layer_class, dynamics, message):
     with pytest.raises(InvalidTypeError, match=message):
         register_layer(layer_class, dynamics)
     assert not is_recurrent(Own())
+
+
+def test_register_layer_wants_to_know_of_cells_for_sure():
+    with pytest.raises(InvalidTypeError, match="cell: got 'yes'"):
+        register_layer(Own, OfSubmodules, cell="yes")
 
 
 def test_subclasses_are_known_unless_they_have_a_forward_of_their_own():

@@ -150,6 +150,7 @@ def test_one_bad_network_never_loses_the_others(nets):
         ([make_net(), 3], {}, InvalidTypeError, "network 1: model: got int"),
         ([make_net()], {"features": ["colours"]}, InvalidInputError, "features: got .*quantiles"),
         ([make_net()], {"features": []}, InvalidInputError, "features: got"),
+        ([make_net()], {"features": {"quantiles"}}, InvalidInputError, "features: got.*order"),
         ([make_net()], {"n_points": 1}, ValueError, "n_points"),
         ([make_net()], {"floor": -np.inf}, ValueError, "floor"),
         ([make_net()], {"method": "svd"}, InvalidInputError, "method: got 'svd'"),
