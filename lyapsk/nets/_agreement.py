@@ -1,4 +1,4 @@
-"""Compare what a registered layer's dynamics give with the layer's own forward."""
+"""Compare what the dynamics of a layer give with the layer's own forward."""
 
 import torch
 from torch.nn.utils.rnn import PackedSequence
@@ -13,10 +13,16 @@ N_STEPS = 4
 N_SEQUENCES = 2
 ROUNDING = 10
 """How many times the rounding errors of the dynamics a forward's may be."""
+COARSE = 2**-8
+"""Relative rounding error of products in the formats of few digits that torch may choose for single
+precision: on a GPU, and in autocast, of which the outputs do not tell."""
 
 
 def check_agreement(layer, calls):
-    """Refuse a layer of a user's own whose dynamics do not give its outputs, or fail.
+    """Refuse a layer whose dynamics do not give its outputs, or fail.
+
+    Those of a user's own may be wrong. Torch's and lyapsk.nn's are right, but hooks, or a forward
+    that takes other weights than the layer's, may do otherwise.
 
     Parameters
     ----------
@@ -29,8 +35,9 @@ def check_agreement(layer, calls):
     ------
     RecurrentLayerError
     """
-    if not kind_of(layer).is_own:
-        return
+    is_own = kind_of(layer).is_own
+    if not is_own and getattr(layer, "bidirectional", False):
+        return  # what a direction gives out hangs on the whole sequence
     sequences, state = read_calls(layer, calls)
     outputs = _outputs(layer, calls, sequences)
     read = list(zip(sequences, outputs, strict=True))[:N_SEQUENCES]
@@ -39,9 +46,11 @@ def check_agreement(layer, calls):
         # What is not finite is refused elsewhere, and tells nothing about the steps after.
         known = (x.isfinite().all(-1) & expected.isfinite().all(-1)).cummin(0).values
         start = kind_of(layer).start(layer) if state is None else state[index]
-        if known.any():
+        if not known.any():
+            continue
+        with torch.autocast(x.device.type, enabled=False):
             _compare(layer, x[known], start, expected[known])
-            if index == 0:  # its points lie about the states, so that one sequence will do
+            if index == 0 and is_own:  # its points lie about the states: one sequence will do
                 check_push(layer, x[known], start)
 
 
@@ -70,35 +79,65 @@ def _outputs(layer, calls, sequences):
 
 def _compare(layer, x, start, expected):
     """Refuse dynamics that do not give the outputs expected (n_steps, n_outputs) along ``x``."""
-    name, width = _name(layer), expected.shape[-1]
-    given = _outputs_of_dynamics(layer, x, start, torch.float64)
-    if given.shape[-1] < width:
+    width, is_own = expected.shape[-1], kind_of(layer).is_own
+    follow = _outputs_of_own if is_own else _outputs_of_known
+    given = follow(layer, x, start, torch.float64)
+    if is_own and given.shape[-1] < width:
         raise RecurrentLayerError(
-            f"{name}: gives {given.shape[-1]} outputs, but the {type(layer).__name__}'s forward "
-            f"gives {width}. Where outputs are not the state's leading entries, define "
+            f"{_name(layer)}: gives {given.shape[-1]} outputs, but the {type(layer).__name__}'s "
+            f"forward gives {width}. Where outputs are not the state's leading entries, define "
             "output(layer, state, x)."
         )
     distance = (given[:, :width] - expected.to(given)).abs().amax(-1)
-    allowed = torch.finfo(expected.dtype).eps ** 0.5 * (1 + expected.abs().max().to(given))
+    precision = torch.finfo(expected.dtype).eps
+    if expected.is_cuda or not is_own:
+        precision = max(precision, COARSE)
+    allowed = precision**0.5 * (1 + expected.abs().max().to(given))
     if (distance <= allowed).all():
         return
     # Where small differences grow fast, the layer's own precision may be to blame.
-    rounded = _outputs_of_dynamics(layer, x, start, expected.dtype)
+    rounded = follow(layer, x, start, expected.dtype)
     allowed = allowed + ROUNDING * (given - rounded).abs().amax(-1).cummax(0).values
     wrong = (~(distance <= allowed)).nonzero()
     if len(wrong):
         step = int(wrong[0])
-        raise RecurrentLayerError(
-            f"{name}: at step {step} its outputs differ from those of the {type(layer).__name__}'s "
-            f"own forward by {float(distance[step]):.2g}, so its exponents would not be the "
-            "layer's. Compare start, step and output with the forward: biases, signs and step "
-            "sizes; and set batch_first on the layer if its inputs are (n_steps, n_sequences, "
-            "n_inputs)."
-        )
+        tell = _own_differs if is_own else _known_differs
+        raise RecurrentLayerError(tell(layer, step, float(distance[step])))
 
 
-def _outputs_of_dynamics(layer, x, state, dtype):
-    """Outputs (n_steps, n_outputs) along one sequence, by the dynamics."""
+def _own_differs(layer, step, distance):
+    return (
+        f"{_name(layer)}: at step {step} its outputs differ from those of the "
+        f"{type(layer).__name__}'s own forward by {distance:.2g}, so its exponents would not be "
+        "the layer's. Compare start, step and output with the forward: biases, signs and step "
+        "sizes; and set batch_first on the layer if its inputs are (n_steps, n_sequences, "
+        "n_inputs)."
+    )
+
+
+def _known_differs(layer, step, distance):
+    name = type(layer).__name__
+    return (
+        f"model: at step {step} the outputs of its {name} differ by {distance:.2g} from those that "
+        "its weights give, so its exponents would not be those of the forward. A hook, or a "
+        f"forward that takes other weights or steps otherwise, changes what the {name} does: put "
+        "all that it does into a torch.nn.Module of its own, and register that with register_layer."
+    )
+
+
+def _outputs_of_known(layer, x, state, dtype):
+    """Outputs (n_steps, n_outputs) along one sequence, by dynamics that are known to be right."""
+    stack = dynamics_of(layer, dtype=dtype, device=x.device)
+    state = x.new_zeros(stack.state_size) if state is None else state
+    state, outputs = state.to(x.device, dtype).view(1, 1, -1), []
+    for own in x.to(dtype).view(len(x), 1, 1, -1):
+        state = stack.step(state, own)
+        outputs.append(state if kind_of(layer).is_cell else stack.output(state, own))
+    return torch.cat(outputs).detach().double()[:, 0]
+
+
+def _outputs_of_own(layer, x, state, dtype):
+    """Outputs (n_steps, n_outputs) along one sequence, by dynamics of a user's own."""
     name, is_cell = _name(layer), kind_of(layer).is_cell
     (cell,) = dynamics_of(layer, dtype=dtype, device=x.device).cells
     state, outputs = state.to(x.device, dtype).view(1, 1, -1), []

@@ -141,12 +141,13 @@ def _check_bare(layer, sequence, taken_by):
     if form in taken_by:
         return
     weight = next(iter(weights.values()), sequence)
-    x = sequence[: 4 if kind.is_own else 1].to(weight.device, weight.real.dtype, copy=True)
+    checked = kind.is_own or form is None
+    x = sequence[: 4 if checked else 1].to(weight.device, weight.real.dtype, copy=True)
     x = x[:1] if kind.is_cell else x.unsqueeze(1 - kind.batch_first(layer))
     given = (x,)
     if kind.is_own and n_required(layer.forward) > 1:
         given = x, kind.start(layer).to(x).unsqueeze(0)
-    with recorded_calls(layer) if kind.is_own else nullcontext() as calls:
+    with recorded_calls(layer) if checked else nullcontext() as calls:
         try:
             layer(*given)
         except Exception as error:
@@ -155,8 +156,9 @@ def _check_bare(layer, sequence, taken_by):
                 f"{tuple(x.shape)} with {type(error).__name__}: {message_of(error)}. They must be "
                 "what it takes; where it needs more than inputs, pass the module that calls it."
             ) from error
-    check_agreement(layer, calls)
-    if form is not None:
+    if checked:
+        check_agreement(layer, calls)
+    else:
         taken_by.add(form)
 
 

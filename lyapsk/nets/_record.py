@@ -78,7 +78,9 @@ def recorded_calls(layer):
         inputs, hx = (*given, None)[:2]
         calls.append(tuple(_copied(value) for value in (inputs, hx, output)))
 
-    hook = layer.register_forward_hook(keep, with_kwargs=True)
+    # Hooks change what a layer gives out, but of a cell what it goes on from as well.
+    before_others = not kind_of(layer).is_cell
+    hook = layer.register_forward_hook(keep, with_kwargs=True, prepend=before_others)
     try:
         yield calls
     finally:
