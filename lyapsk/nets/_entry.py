@@ -107,6 +107,13 @@ def lyapunov_spectrum(
     --------
     LyapunovSpectrumTransformer : The same for many networks, as features.
 
+    Notes
+    -----
+    What reaches the layer is taken as given. Of a module that feeds its outputs back, as decoders
+    do, these are the exponents of the layer driven by those inputs, and not of the closed loop: for
+    that, pass the loop as a step function. Sequences are told, and ``initial_state`` is read, in
+    the order in which they reach the layer. A step function must depend on what it is given alone.
+
     References
     ----------
     Benettin, Galgani, Giorgilli, Strelcyn (1980), Meccanica 15, 9.

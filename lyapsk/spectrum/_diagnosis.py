@@ -7,7 +7,7 @@ import numpy as np
 
 from .._checks import check_count
 from ..exceptions import InvalidTypeError
-from ._result import LyapunovSpectrum
+from ._result import ROUNDING, LyapunovSpectrum
 
 CHAOTIC, FORGETTING = np.log(100.0), 10
 """Growth in nats over a sequence, and times that a sequence outlasts the horizon, to tell of."""
@@ -162,7 +162,10 @@ def _forgetting(largest, error, n_steps):
 
 
 def _stable(largest, error, n_steps):
-    does, factor = ("grow", largest) if largest > 0 else ("shrink", -largest)
+    does = "grow" if largest > 0 else "shrink"
+    changes = f"{does} {_told(_factor(abs(largest), n_steps))} times"
+    if abs(largest) <= ROUNDING:
+        changes = "neither grow nor shrink"
     if largest * n_steps > CHAOTIC:
         meaning = "whether gradients explode cannot be told, with so large an error."
         advice = "Take more steps."
@@ -177,8 +180,7 @@ def _stable(largest, error, n_steps):
         advice = "Nothing."
     return (
         f"Its largest exponent is {_measured(largest, error)} nats per step: over the {n_steps} "
-        f"steps of a sequence small differences in its state {does} "
-        f"{_told(_factor(factor, n_steps))} times.",
+        f"steps of a sequence small differences in its state {changes}.",
         meaning,
         advice,
     )

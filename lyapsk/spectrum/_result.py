@@ -9,6 +9,10 @@ from ..exceptions import InvalidInputError
 from ._finite_time import mean_growth_to_end
 
 
+ROUNDING = 1e-9
+"""Nats per step within which an exponent in double precision may only differ from 0 by rounding."""
+
+
 @dataclass(frozen=True, eq=False)
 class LyapunovSpectrum:
     """Lyapunov exponents of one network along its driving sequences.
@@ -146,14 +150,19 @@ class LyapunovSpectrum:
             )
         return self.growth[..., self.order]
 
+    @property
+    def _told_from_zero(self):
+        """The exponents, with 0 for those that only rounding may keep from it."""
+        return np.where(np.abs(self.exponents) <= ROUNDING, 0.0, self.exponents)
+
     def count_above(self, threshold):
         """Number of exponents above a threshold in nats per step."""
         return int((self.exponents > threshold).sum())
 
     @property
     def n_positive(self):
-        """Number of positive exponents."""
-        return self.count_above(0.0)
+        """Number of positive exponents, above 1e-9 nats per step."""
+        return int((self._told_from_zero > 0).sum())
 
     @property
     def sum(self):
@@ -168,8 +177,11 @@ class LyapunovSpectrum:
 
     @property
     def gradient_horizon(self):
-        """``1 / abs(largest exponent)``: steps over which gradients change by a factor of e."""
-        largest = abs(float(self.exponents[0]))
+        """``1 / abs(largest exponent)``: steps over which gradients change by a factor of e.
+
+        Infinite within 1e-9 nats per step of 0.
+        """
+        largest = abs(float(self._told_from_zero[0]))
         return 1 / largest if largest > 0 else np.inf
 
     @property
@@ -179,7 +191,8 @@ class LyapunovSpectrum:
         Bounds the Kolmogorov-Sinai entropy rate from above (Ruelle), and equals it by Pesin's
         formula. Eckmann, Ruelle (1985), Rev. Mod. Phys. 57, 617.
         """
-        return float(self.exponents[self.exponents > 0].sum())
+        exponents = self._told_from_zero
+        return float(exponents[exponents > 0].sum())
 
     @property
     def kaplan_yorke_dimension(self):
@@ -187,13 +200,15 @@ class LyapunovSpectrum:
 
         ``j + (l_1 + ... + l_j) / abs(l_{j+1})`` with the largest ``j`` for which the sum is not
         negative. Where the sum of all exponents computed is not negative, their number: the state
-        size for a full spectrum, a lower bound for a partial one. Kaplan, Yorke (1979).
+        size for a full spectrum, a lower bound for a partial one. Exponents within 1e-9 nats per
+        step of 0 count as 0. Kaplan, Yorke (1979).
         """
-        sums = np.cumsum(self.exponents)
+        exponents = self._told_from_zero
+        sums = np.cumsum(exponents)
         j = int((sums >= 0).sum())
         if j == 0 or j == len(sums):
             return float(j)
-        return j + float(sums[j - 1] / -self.exponents[j])
+        return j + float(sums[j - 1] / -exponents[j])
 
     def __repr__(self):
         largest, error = self.exponents[0], self.standard_error[0]

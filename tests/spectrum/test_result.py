@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lyapsk import LyapunovSpectrum, lyapunov_spectrum
+from lyapsk import LyapunovSpectrum, diagnose, lyapunov_spectrum
 
 
 def spectrum_of(exponents, **fields):
@@ -127,3 +127,13 @@ def test_finite_time_exponents_up_to_and_after_each_step():
     assert np.isnan(after[:, 8]).all()
     with pytest.raises(AttributeError, match="keep='growth'"):
         lyapunov_spectrum(switching, growth, initial_state=torch.ones(1)).remaining_exponents()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_neither_grows_nor_shrinks_is_told_so_whatever_rounding_does(seed):
+    drawn = torch.randn(5, 5, generator=torch.Generator().manual_seed(seed)).double()
+    turn = torch.linalg.qr(drawn)[0]
+    spectrum = lyapunov_spectrum(lambda s: turn @ s, initial_state=[1.0] * 5, n_steps=60)
+    assert (spectrum.n_positive, spectrum.entropy_rate) == (0, 0)
+    assert (spectrum.kaplan_yorke_dimension, spectrum.gradient_horizon) == (5, np.inf)
+    assert "neither grow nor shrink" in diagnose(spectrum).summary
