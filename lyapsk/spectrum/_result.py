@@ -8,7 +8,6 @@ from scipy.special import stdtrit
 from ..exceptions import InvalidInputError
 from ._finite_time import mean_growth_to_end
 
-
 ROUNDING = 1e-9
 """Nats per step within which an exponent in double precision may only differ from 0 by rounding."""
 
