@@ -27,5 +27,5 @@ def test_no_message_has_two_periods():
     with pytest.raises(InvalidInputError, match=r"ValueError: It must not be\. They must be what"):
         lyapunov_spectrum(Refusing(), sequences)
     transformer = LyapunovSpectrumTransformer(sequences, error_score=np.nan)
-    with pytest.warns(FailedNetworkWarning, match=r"Refusing\.forward takes\. See failures_\."):
+    with pytest.warns(FailedNetworkWarning, match=r"as a dict by their names\. See failures_\."):
         transformer.fit_transform([nn.GRU(3, 4), Refusing()])
