@@ -1,9 +1,11 @@
 """Compare the push of a registered layer's dynamics with finite differences of its step."""
 
+from dataclasses import dataclass
+
 import torch
 
 from .._message import message_of
-from ..exceptions import RecurrentLayerError
+from ..exceptions import InvalidInputError, RecurrentLayerError
 from ..tangent import dynamics_of, is_pushed_by_hand, kind_of
 
 N_POINTS = 8
@@ -15,6 +17,26 @@ SIZE = 1e-5
 """Of differences; both relative to ``1 + abs(state)``."""
 TOLERANCE = 1e-4
 """Of the push, relative to the largest entry of what it gives."""
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who wrote a step, as errors tell.
+
+    Attributes
+    ----------
+    name : str
+    error : type
+    by_hand : bool
+        Whether the push is written too.
+    remedy : str
+        What to do where it is not, and automatic differentiation fails.
+    """
+
+    name: str
+    error: type
+    by_hand: bool
+    remedy: str
 
 
 def check_push(layer, x, start):
@@ -32,13 +54,41 @@ def check_push(layer, x, start):
     ------
     RecurrentLayerError
     """
+    own = kind_of(layer).dynamics
+    by_hand, remedy = is_pushed_by_hand(own), "define push(layer, state, x, tangent)"
+    author = Author(type(own).__name__, RecurrentLayerError, by_hand, remedy)
     dynamics = dynamics_of(layer, dtype=torch.float64, device=x.device)
-    states, x, tangents = _points(dynamics, x.double(), start.to(x.device, torch.float64))
-    expected, uncertainty = _differences(dynamics, states, x, tangents)
-    pushed = _pushed(kind_of(layer).dynamics, dynamics, states, x, tangents)
+    _check(author, dynamics, x.double(), start.to(x.device, torch.float64))
+
+
+def check_map(dynamics, drive):
+    """Refuse a step function that hides how it depends on the state, or has no derivative.
+
+    Parameters
+    ----------
+    dynamics : StepMap
+    drive : Drive
+
+    Raises
+    ------
+    InvalidInputError
+    """
+    remedy = "register a layer with a push of its own (lyapsk.register_layer)"
+    author = Author("model", InvalidInputError, False, remedy)
+    stop = min(N_POINTS, drive.n_steps)
+    x = drive.inputs_of(0, stop)
+    _check(author, dynamics, x if x[0] is None else x[:, 0, 0], drive.state[0, 0])
+
+
+def _check(author, dynamics, x, start):
+    states, x, tangents = _points(dynamics, x, start)
+    try:
+        expected, uncertainty = _differences(dynamics, states, x, tangents)
+    except Exception:  # a step may refuse states about those that it meets
+        return
+    pushed = _pushed(author, dynamics, states, x, tangents)
     wrong = ~((pushed - expected).abs() <= uncertainty) & uncertainty.isfinite()
-    by_hand = is_pushed_by_hand(kind_of(layer).dynamics)
-    if not by_hand:
+    if not author.by_hand:
         # A step may have another derivative on purpose, but none that stops at its state.
         wrong &= pushed == 0
     found = (wrong.double().mean(0) > NEARLY_ALL).nonzero()
@@ -46,8 +96,8 @@ def check_push(layer, x, start):
         tangent, entry = found[0].tolist()
         point = int(wrong[:, tangent, entry].nonzero()[0])
         values = (float(v[point, tangent, entry]) for v in (pushed, expected))
-        tell = _not_the_derivative if by_hand else _hidden
-        raise RecurrentLayerError(tell(type(kind_of(layer).dynamics).__name__, entry, *values))
+        tell = _not_the_derivative if author.by_hand else _hidden
+        raise author.error(tell(author, entry, *values))
 
 
 def _points(dynamics, x, start):
@@ -57,9 +107,11 @@ def _points(dynamics, x, start):
     """
     before = [start]
     for one in x[:-1]:
-        before.append(dynamics.step(before[-1].view(1, 1, -1), one.view(1, 1, -1)).detach()[0, 0])
+        one = one if one is None else one.view(1, 1, -1)
+        before.append(dynamics.step(before[-1].view(1, 1, -1), one).detach()[0, 0])
     steps = [point % len(x) for point in range(N_POINTS)]
-    states, x, n = torch.stack(before)[steps], x[steps], len(start)
+    states, n = torch.stack(before)[steps], len(start)
+    x = None if x[0] is None else x[steps]
     drawn = {"generator": torch.Generator().manual_seed(0), "device": "cpu"}
     away, dense = (
         torch.randn(rows, n, dtype=torch.float64, **drawn).to(states) for rows in (N_POINTS, 2)
@@ -75,8 +127,10 @@ def _differences(dynamics, states, x, tangents):
     """Derivatives of step along tangents by central differences, and how far they may be off."""
     sizes = SIZE * states.new_tensor([1, -1, 2, -2]).view(-1, 1, 1, 1)
     shifted = states.unsqueeze(1) + sizes * tangents
-    inputs = x.unsqueeze(1).expand(*shifted.shape[:3], -1)
-    after = dynamics.step(*(v.flatten(0, 2).unsqueeze(0) for v in (shifted, inputs)))
+    inputs = None if x is None else x.unsqueeze(1).expand(*shifted.shape[:3], -1)
+    after = dynamics.step(
+        *(v if v is None else v.flatten(0, 2).unsqueeze(0) for v in (shifted, inputs))
+    )
     after = after.detach().view(shifted.shape)
     near, far = (after[0] - after[1]) / (2 * SIZE), (after[2] - after[3]) / (4 * SIZE)
     rounding = 100 * torch.finfo(after.dtype).eps / SIZE * after.abs().amax((0, -1))
@@ -84,11 +138,11 @@ def _differences(dynamics, states, x, tangents):
     return near, allowed.unsqueeze(-1) + 10 * (near - far).abs()
 
 
-def _pushed(own, dynamics, states, x, tangents):
+def _pushed(author, dynamics, states, x, tangents):
     """The same derivatives by push."""
     tangents = tangents.unsqueeze(0)
     try:
-        _, push = dynamics.linearize(states.unsqueeze(0), x[None, None])
+        _, push = dynamics.linearize(states.unsqueeze(0), [None] if x is None else x[None, None])
         pushed = torch.empty_like(tangents)
         push(0, tangents, pushed)
     except RecurrentLayerError:
@@ -97,30 +151,29 @@ def _pushed(own, dynamics, states, x, tangents):
         remedy = (
             "It takes one state, one input and one tangent of one sequence, without a batch: "
             "correct it, or leave it out; by default it is torch.func.jvp of step."
-            if is_pushed_by_hand(own)
+            if author.by_hand
             else "By default it is torch.func.jvp of step: write step in operations that have a "
-            "forward derivative, or define push(layer, state, x, tangent)."
+            f"forward derivative, or {author.remedy}."
         )
-        raise RecurrentLayerError(
-            f"{type(own).__name__}: push failed with {type(error).__name__}: {message_of(error)}. "
-            f"{remedy}"
+        raise author.error(
+            f"{author.name}: push failed with {type(error).__name__}: {message_of(error)}. {remedy}"
         ) from error
     return pushed[0]
 
 
-def _not_the_derivative(name, entry, pushed, expected):
+def _not_the_derivative(author, entry, pushed, expected):
     return (
-        f"{name}: push gives {pushed:.4g} as entry {entry} of the Jacobian of step times a "
+        f"{author.name}: push gives {pushed:.4g} as entry {entry} of the Jacobian of step times a "
         f"tangent, where finite differences of step give {expected:.4g}, so its exponents would "
         "not be the layer's. Correct push, or leave it out: by default it is torch.func.jvp of "
         "step."
     )
 
 
-def _hidden(name, entry, pushed, expected):
+def _hidden(author, entry, pushed, expected):
     return (
-        f"{name}: entry {entry} of what step gives has the derivative {pushed:.4g} along a "
+        f"{author.name}: entry {entry} of what step gives has the derivative {pushed:.4g} along a "
         f"tangent, where finite differences of step give {expected:.4g}: step hides how it depends "
         "on the state, and its exponents would not be the layer's. Take detach and the like out of "
-        "step, or define push(layer, state, x, tangent)."
+        f"step, or {author.remedy}."
     )

@@ -23,6 +23,7 @@ from ..tangent import (
 from ._agreement import check_agreement
 from ._arrays import as_tensor
 from ._check import check_lazy, check_ranges, check_sequences, check_state, check_weights
+from ._derivative import check_map
 from ._locate import find_layer, module_of
 from ._record import record, recorded_calls, refresh_weights
 from ._sequences import Trajectories
@@ -191,5 +192,6 @@ def _pose_map(step, sequences, options, initial_state, like):
         state = check_state(state, trajectories.n_sequences, state.shape[1])
         found = trajectories.drives(state)
         dynamics = StepMap(step, state[:1], trajectories.first[:1].to(like))
+    check_map(dynamics, found[0][1])
     parts = tuple(Part(dynamics, drive, None, members) for members, drive in found)
     return Problem(parts, state.shape[1])

@@ -17,7 +17,7 @@ class LyapunovSpectrum:
     """Lyapunov exponents of one network along its driving sequences.
 
     All exponents are natural logarithms per step (nats per step), from largest to smallest. A
-    direction that dies has the exponent minus infinity.
+    direction that dies within the averaging window has the exponent minus infinity.
 
     Attributes
     ----------

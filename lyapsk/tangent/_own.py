@@ -4,9 +4,10 @@ import copy
 import inspect
 import io
 import pickle
+import sys
 import uuid
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
@@ -26,6 +27,8 @@ from ._mappable import MappableCells
 
 OF_EVERY_MODULE = frozenset(vars(nn.Module()))
 """Names of the attributes in which torch keeps a module's parts, hooks and mode."""
+
+GRANTED = sys.stdlib_module_names | {"torch"}
 
 
 class LayerDynamics(ABC):
@@ -428,10 +431,16 @@ def _described(value):
 
 @cache
 def _source(kind):
-    """Code of a class; torch's is taken for granted."""
-    if kind.__module__.partition(".")[0] == "torch":
+    """The code that a class stands in; that of Python and of torch is taken for granted.
+
+    All of its module, for what it does may hang on functions beside it. Code that cannot be read
+    is the same within a process only.
+    """
+    if kind.__module__.partition(".")[0] in GRANTED:
         return ""
-    try:
-        return inspect.getsource(kind)
-    except (OSError, TypeError):
-        return ""
+    module = sys.modules.get(kind.__module__)
+    known = hasattr(module, kind.__qualname__.partition(".")[0])  # another process may have another
+    for told in (module, kind) if known else (kind,):
+        with suppress(OSError, TypeError):
+            return inspect.getsource(told)
+    return uuid.uuid4().hex

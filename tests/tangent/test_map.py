@@ -126,3 +126,53 @@ def test_what_torch_says_of_itself_is_no_error_of_the_step():
     )
     command = [sys.executable, "-W", "error::DeprecationWarning", "-c", code]
     assert subprocess.check_output(command, text=True) == "[-0.69314718]\n"
+
+
+class Doubling(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return 2 * x
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return 2 * gradient
+
+
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        (lambda s: torch.cat([s[:1] * 1.5, s.detach()[:1]]), "entry 1 .* step hides how"),
+        (Doubling.apply, "push failed with .* forward derivative, or register a layer"),
+    ],
+)
+def test_a_step_without_the_derivative_of_what_it_does_is_refused(step, told):
+    with pytest.raises(InvalidInputError, match=f"model: {told}"):
+        lyapunov_spectrum(step, initial_state=torch.ones(2), n_steps=3)
+    with pytest.raises(InvalidInputError, match=f"model: {told}"):
+        lyapunov_spectrum(
+            lambda s, x: step(s) + x, torch.ones(1, 3, 2), initial_state=torch.ones(1, 2)
+        )
+
+
+def test_a_step_that_refuses_states_which_it_never_meets_is_taken_as_it_is():
+    def step(state):
+        return torch.linalg.cholesky(torch.diag(state)).diagonal()
+
+    found = lyapunov_spectrum(step, initial_state=torch.full((3,), 1e-9), n_steps=99, warmup=60)
+    np.testing.assert_allclose(found.exponents, np.full(3, np.log(0.5)), atol=1e-6)
+
+
+def test_a_step_at_a_kink_or_with_another_derivative_on_purpose_is_taken_as_it_is():
+    def straight_through(state):
+        return 0.5 * state + (torch.round(state) - state).detach()
+
+    found = lyapunov_spectrum(straight_through, initial_state=torch.ones(2), n_steps=9)
+    np.testing.assert_allclose(found.exponents, np.full(2, np.log(0.5)), atol=1e-9)
+    found = lyapunov_spectrum(torch.abs, initial_state=torch.zeros(2), n_steps=9)
+    assert not np.isnan(found.exponents).any()

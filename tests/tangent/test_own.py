@@ -4,6 +4,7 @@ import copy
 import importlib.util
 import pickle
 import sys
+import types
 from dataclasses import dataclass
 from functools import partial
 
@@ -352,9 +353,12 @@ CODE = """
 from lyapsk import LayerDynamics, register_layer
 from torch import nn
 
+def factor():
+    return {}
+
 class Base(nn.Linear):
     def moved(self, state):
-        return {} * self(state)
+        return factor() * self(state)
 
 class Layer(Base):
     pass
@@ -381,6 +385,16 @@ def test_what_changed_in_the_code_does_not_join(tmp_path):
         shapes.append(shape_of(module.Layer(4, 4)))
     del sys.modules["own_code"]
     assert shapes[0] == shapes[2] != shapes[1]
+
+
+def test_code_that_cannot_be_read_joins_within_a_process_only(monkeypatch):
+    told = []
+    for _ in range(2):
+        module = types.ModuleType("nowhere")
+        monkeypatch.setitem(sys.modules, "nowhere", module)
+        exec(CODE.format(1), vars(module))
+        told.append([shape_of(module.Layer(4, 4)) for _ in range(2)])
+    assert told[0][0] == told[0][1] != told[1][0]
 
 
 REPARAMETRIZED = {
