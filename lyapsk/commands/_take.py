@@ -31,6 +31,7 @@ def take_spectrum(network, sequences, options, **more):
             dtype=options.dtype,
             device=options.device,
             random_state=options.seed,
+            verbose=not options.quiet,
             **more,
         )
     except InvalidInputError as error:

@@ -53,7 +53,7 @@ def check_state(initial_state, n_sequences, state_size):
         raise InvalidInputError(
             f"initial_state: got shape {tuple(state.shape)}. It must be ({n_sequences or 1}, "
             f"{state_size or 1}): one full state for each sequence, or ({state_size or 1},): one "
-            "for all."
+            "for all. A full state holds the layers side by side, and of each LSTM h before c."
         )
     if not state.isfinite().all():
         raise InvalidInputError(

@@ -5,6 +5,7 @@ import torch
 from ..exceptions import LyapskError
 from ._options import Options
 from ._problem import is_function, pose
+from ._progress import progress_bar, telling
 from ._sequences import Sequences
 from ._solve import solve
 
@@ -26,6 +27,7 @@ def lyapunov_spectrum(
     random_state=None,
     coupling="auto",
     tol=None,
+    verbose=0,
 ):
     """Lyapunov exponents of a recurrent network along driving sequences.
 
@@ -89,6 +91,8 @@ def lyapunov_spectrum(
     tol : float, optional
         End as soon as the standard errors of all exponents are at most ``tol`` nats per step,
         after ``n_steps`` at the latest.
+    verbose : int, default=0
+        Above 0, progress is shown of what takes longer than two seconds.
 
     Returns
     -------
@@ -147,7 +151,8 @@ def lyapunov_spectrum(
         tol=tol,
     )
     problem = pose(model, Sequences(sequences), options, layer=layer, initial_state=initial_state)
-    (result,) = solve([problem], options)
+    with progress_bar(1, verbose) as bar:
+        (result,) = solve([problem], options, telling(bar))
     if isinstance(result, LyapskError):
         raise result
     return result

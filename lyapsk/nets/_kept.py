@@ -3,6 +3,7 @@
 import json
 from dataclasses import fields, is_dataclass
 from hashlib import sha256
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -33,13 +34,11 @@ class KeptSpectra:
 
     def __init__(self, memory, options):
         location = getattr(memory, "location", memory)
-        try:
-            location = Path(location)
-        except TypeError as error:
+        if not (location and isinstance(location, str | PathLike)):
             raise InvalidTypeError(
                 f"memory: got {memory!r}. It must be a directory, or a joblib.Memory with one."
-            ) from error
-        self._directory = writable_directory("memory", location / "lyapsk-spectra")
+            )
+        self._directory = writable_directory("memory", Path(location) / "lyapsk-spectra")
         self._options = options
 
     def read(self, problem):

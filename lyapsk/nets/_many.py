@@ -2,11 +2,9 @@
 
 from functools import partial
 from itertools import islice
-from threading import Lock
 
 import torch
 from joblib import delayed, effective_n_jobs
-from tqdm.auto import tqdm
 
 from .._message import message_of
 from .._parallel import as_they_come
@@ -15,6 +13,7 @@ from ..tangent import map_tensors
 from ._kept import KeptSpectra
 from ._locate import state_size
 from ._problem import pose
+from ._progress import progress_bar, telling
 from ._saved import opened
 from ._sequences import Sequences
 from ._solve import solve, solve_elsewhere
@@ -78,7 +77,7 @@ def many_spectra(
         return pose(_read(read, module, trusted), shared, options, layer=layer)
 
     results, entries = [], zip(names, _openers(networks), strict=True)
-    with _bar("taking spectra", verbose, len(networks)) as bar:
+    with progress_bar(len(networks), verbose) as bar:
         while some := list(islice(entries, AT_A_TIME)):
             problems = []
             for name, network in some:
@@ -138,8 +137,8 @@ def _solve_all(problems, options, n_jobs, kept, bar):
     n_jobs_at_once = effective_n_jobs(n_jobs)
     members = _chunks(problems, missing, n_jobs_at_once, kept is not None)
     if n_jobs_at_once == 1:
-        solve_here = solve if bar.disable else partial(solve, tell=_telling(bar))
-        calls = (delayed(solve_here)([problems[i] for i in batch], options) for batch in members)
+        tell = telling(bar)
+        calls = (delayed(solve)([problems[i] for i in batch], options, tell) for batch in members)
     else:
         calls = (
             delayed(solve_elsewhere)(
@@ -156,17 +155,6 @@ def _solve_all(problems, options, n_jobs, kept, bar):
         n_done += len(batch)
         bar.update(n_done - bar.n)
     return results
-
-
-def _telling(bar):
-    """Move a bar from any thread, never beyond its end."""
-    lock = Lock()
-
-    def tell(n_networks):
-        with lock:
-            bar.update(min(n_networks, bar.total - bar.n))
-
-    return tell
 
 
 def _chunks(problems, members, n_jobs, kept):
@@ -205,14 +193,3 @@ def _named(name, result, strict):
     if strict:
         raise named
     return named
-
-
-def _bar(what, verbose, total):
-    return tqdm(
-        desc=what,
-        delay=2,
-        miniters=0,
-        disable=not verbose,
-        total=total,
-        bar_format="{l_bar}{bar}| {n:.0f}/{total} networks [{elapsed}<{remaining}]",
-    )

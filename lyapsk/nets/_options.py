@@ -147,8 +147,9 @@ def _usable_device(device):
         tried.item()
         return tried.device
     except (RuntimeError, AssertionError, TypeError) as error:
+        reason = message_of(error).partition(". ")[0]  # torch may go on with all that it is made of
         raise InvalidInputError(
-            f"device: got {device!r}, which cannot be used here: {message_of(error)}. It must "
+            f"device: got {device!r}, which cannot be used here: {reason}. It must "
             "be None, 'cpu', or a device that torch finds on this machine."
         ) from error
 

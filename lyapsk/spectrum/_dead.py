@@ -24,7 +24,8 @@ class Dead:
     ----------
     mask : Tensor of bool of shape (..., k)
     tilt : Tensor of shape (..., k, k), or None
-        Entry (i, j): of the live column j towards the dead column i. None where nothing is dead.
+        Entry (i, j): of the live column j towards the dead column i. None where nothing is dead,
+        as far as this is known without waiting for a GPU.
     """
 
     mask: Tensor

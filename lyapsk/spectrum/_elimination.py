@@ -15,37 +15,43 @@ class Elimination(Framed):
     """``Z = (P L) U`` after as many steps as the frame's condition allows.
 
     Several factorisations are made before their pivots are looked at: where these tell that steps
-    were too many, the frame goes back to where it was; see ``Pace``.
+    were too many, the frame goes back to where it was; see ``Pace``. On a GPU, where reading the
+    pivots would make the host wait, every step is factored.
     """
 
     def __init__(self, dynamics, drive, position):
         super().__init__(dynamics, drive, position)
         self._debt = position.debt
         self._pushed, self._spare = torch.empty_like(self.frame), torch.empty_like(self.frame)
-        self._other = torch.empty_like(self.frame)
+        self._other = torch.empty_like(self.frame) if self._reads_pivots else self.frame
         self._lu = LU(self._pushed, self._spare)
         self._pivots = self.frame.new_empty(self._chunk, *self._debt.shape)
-        # The larger the frame, the more is lost where steps must be taken again; on a GPU more
-        # is lost where the host waits for pivots.
-        few = max(1, min(MOST_AT_ONCE, FEW_ENTRIES // self.frame.numel()))
-        on_cpu = self.frame.device.type == "cpu"
-        self._pace = Pace(self.frame.dtype, few if on_cpu else self._chunk)
+        # The larger the frame, the more is lost where steps must be taken again.
+        most_at_once = max(1, min(MOST_AT_ONCE, FEW_ENTRIES // self.frame.numel()))
+        self._pace = Pace(self.frame.dtype, most_at_once)
 
     def advance(self, stop):
         """Go on to step ``stop`` and return the growth on the way, (n_networks, n_sequences, k)."""
         if stop == self.step:
             return torch.zeros_like(self._debt)
-        self._pace.careful = self.dead.tilt is not None
+        self._pace.careful = self.dead.tilt is not None or not self._reads_pivots
         total = super().advance(stop) - self._debt
         self._debt = log_diagonal(self.frame)
         return total + self._debt
 
+    @property
+    def _reads_pivots(self):
+        return self.frame.device.type == "cpu"
+
     def _follow(self, push, n_steps, total):
         step = 0
         while step < n_steps:
-            intervals = self._pace.intervals(n_steps - step)
+            if self._reads_pivots:
+                intervals = self._pace.intervals(n_steps - step)
+            else:
+                intervals = [1] * n_steps
             growth, dead = self._eliminate(push, step, intervals)
-            if not self._pace.accepts(growth, intervals, self.dead.mask):
+            if self._reads_pivots and not self._pace.accepts(growth, intervals, self.dead.mask):
                 continue
             self.frame, self._other, self.dead = self._other, self.frame, dead
             total += growth.sum(0)

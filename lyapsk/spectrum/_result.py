@@ -1,6 +1,7 @@
 """The result object: exponents, their errors, and what follows from them."""
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from scipy.special import stdtrit
@@ -99,7 +100,7 @@ class LyapunovSpectrum:
         InvalidInputError
             If ``level`` is not between 0 and 1.
         """
-        if not 0 < level < 1:
+        if not (isinstance(level, Real) and 0 < level < 1):
             raise InvalidInputError(
                 f"level: got {level!r}. It must be between 0 and 1, for example 0.95."
             )
@@ -156,6 +157,8 @@ class LyapunovSpectrum:
 
     def count_above(self, threshold):
         """Number of exponents above a threshold in nats per step."""
+        if not isinstance(threshold, Real):
+            raise InvalidInputError(f"threshold: got {threshold!r}. It must be a number.")
         return int((self.exponents > threshold).sum())
 
     @property

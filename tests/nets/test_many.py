@@ -11,14 +11,15 @@ from tqdm import tqdm
 
 from lyapsk import LyapunovSpectrumTransformer, lyapunov_spectrum
 from lyapsk.exceptions import FailedNetworkWarning, InvalidInputError
-from lyapsk.nets import Options, Sequences, _many, pose, solve
+from lyapsk.nets import Options, Sequences, _progress, pose, solve
+from lyapsk.nets._progress import progress_bar, telling
 
 
 @pytest.fixture
 def at_once(monkeypatch):
     """Bars that do not wait before they are shown."""
     waiting = {"delay": 0, "mininterval": 0}
-    monkeypatch.setattr(_many, "tqdm", lambda **options: tqdm(**options | waiting))
+    monkeypatch.setattr(_progress, "tqdm", lambda **options: tqdm(**options | waiting))
 
 
 def shown(verbose, capsys):
@@ -52,10 +53,17 @@ def test_what_is_told_amounts_to_all_networks(method, coupling):
 
 
 def test_progress_never_passes_the_end():
-    with _many._bar("taking", 1, 2) as bar:
+    with progress_bar(2, verbose=1) as bar:
         for n_networks in (1.5, 3):
-            _many._telling(bar)(n_networks)
+            telling(bar)(n_networks)
         assert bar.n == 2
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+@pytest.mark.usefixtures("at_once")
+def test_progress_of_one_network_is_shown_where_it_is_asked_for(verbose, capsys):
+    lyapunov_spectrum(nn.GRU(2, 3), torch.randn(4, 300, 2), verbose=verbose)
+    assert ("taking the spectrum: 100%" in capsys.readouterr().err) == bool(verbose)
 
 
 def test_each_bare_layer_must_fit_its_own_weights():

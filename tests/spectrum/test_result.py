@@ -104,10 +104,15 @@ def test_standard_error_sees_differences_between_sequences(n_sequences):
     assert np.sqrt(np.mean(np.square(reported))) == pytest.approx(np.std(found), rel=0.35)
 
 
-@pytest.mark.parametrize("level", [95, 0, -1])
+@pytest.mark.parametrize("level", [95, 0, -1, None])
 def test_confidence_level_is_checked(level):
     with pytest.raises(ValueError, match="level: got"):
         spectrum_of([0.1]).confidence_interval(level)
+
+
+def test_threshold_is_checked():
+    with pytest.raises(ValueError, match="threshold: got None"):
+        spectrum_of([0.1]).count_above(None)
 
 
 def test_confidence_interval_widens_with_level():

@@ -39,8 +39,8 @@ def network(seed):
 def spectra(directory=None, done=None):
     """Rows of networks whose spectra are kept; ``done`` counts those that are taken."""
 
-    def solve(problems, options):
-        return counted(done, len(problems), original(problems, options))
+    def solve(problems, *args):
+        return counted(done, len(problems), original(problems, *args))
 
     nets, original = [network(seed) for seed in range(40)], _many.solve
     counted(done, 1, None)
