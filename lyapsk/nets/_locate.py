@@ -98,7 +98,8 @@ def _how_to_register(module):
 
     register_layer({name}, {name}Dynamics)
 
-A function step(state, x) -> state can also be passed by itself."""
+Do so in a module that is imported, beside the class: worker processes do not know what the main
+script or a notebook registered. A function step(state, x) -> state can also be passed by itself."""
 
 
 def _is_of_torch(module):

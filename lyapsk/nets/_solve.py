@@ -157,8 +157,9 @@ def _explosion(piece):
         return None
     sequence, step = failed[0]
     return NumericalError(
-        f"model: the state of sequence {sequence} is not finite from step {step} on: the network "
-        "explodes. Use fewer steps (n_steps), smaller inputs or smaller weights."
+        f"model: the state, or its derivative, of sequence {sequence} is not finite from step "
+        f"{step} on: the network explodes, or a step has an infinite slope there. Use fewer steps "
+        "(n_steps), smaller inputs or smaller weights."
     )
 
 

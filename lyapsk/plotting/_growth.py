@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._checks import check_count, is_count, refusal
+from ..exceptions import InvalidInputError
 from ._display import Display
 from ._inputs import shade, trace
 from ._matplotlib import line_style
@@ -97,7 +98,15 @@ class GrowthDisplay(Display):
         from .. import lyapunov_spectrum
 
         sequences = inputs[None] if hasattr(inputs, "ndim") else np.asarray(inputs)[None]
-        check_numbers("inputs", inputs, np.shape(sequences)[1:])
+        shape = tuple(sequences.shape[1:])
+        check_numbers("inputs", inputs, shape)
+        if len(shape) > 2:
+            raise InvalidInputError(
+                f"inputs: got shape {shape}. They must be those of one sequence, (n_steps,) or "
+                "(n_steps, n_inputs): pass sequences[0] for the first of several."
+            )
+        for name, value in (("n_directions", n_directions), ("window", window)):
+            check_count(name, value)
         options = {"keep": "growth", "n_exponents": n_directions} | options
         spectrum = lyapunov_spectrum(model, sequences, **options)
         check_growth(spectrum)

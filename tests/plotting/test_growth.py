@@ -157,6 +157,19 @@ def test_what_holds_no_numbers_is_refused(spectrum, ax):
         GrowthDisplay.from_estimator(torch.nn.GRU(1, 2), [], ax=ax)
 
 
+@pytest.mark.parametrize(
+    ("inputs", "arguments", "told"),
+    [
+        (np.zeros((2, 5, 1)), {}, r"inputs: got shape \(2, 5, 1\).*pass sequences\[0\]"),
+        (np.zeros((5, 1)), {"n_directions": 0}, "n_directions: got 0"),
+        (np.zeros((5, 1)), {"window": 0}, "window: got 0"),
+    ],
+)
+def test_what_is_wrong_is_told_before_growth_is_computed(inputs, arguments, told, ax):
+    with pytest.raises(InvalidInputError, match=told):
+        GrowthDisplay.from_estimator(torch.nn.GRU(1, 2), inputs, **arguments, ax=ax)
+
+
 def test_without_growth_it_says_how_to_keep_it(spectrum, ax):
     with pytest.raises(InvalidInputError, match=r'spectrum: .* not kept.*keep=\("growth",\)\)'):
         draw(replace(spectrum, growth=None), ax=ax)
