@@ -69,6 +69,7 @@ def pushed(step, states, tangents):
     wrong derivatives of ``torch.linalg.solve``, ``torch.det`` and their kin.
     """
     _load_forward_mode()
+    states = states.clone()  # torch makes zeros for all of the memory that a view is part of
     each = states.ndim - 1
     images = vmap(lambda v: jvp(step, (states,), (v,))[1], each)(tangents)
     return images.detach().movedim(0, each).contiguous()
