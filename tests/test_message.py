@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from lyapsk import LyapunovSpectrumTransformer, lyapunov_spectrum
-from lyapsk._message import message_of
+from lyapsk._message import counted, message_of
 from lyapsk.exceptions import FailedNetworkWarning, InvalidInputError
 
 
@@ -29,3 +29,11 @@ def test_no_message_has_two_periods():
     transformer = LyapunovSpectrumTransformer(sequences, error_score=np.nan)
     with pytest.warns(FailedNetworkWarning, match=r"as a dict by their names\. See failures_\."):
         transformer.fit_transform([nn.GRU(3, 4), Refusing()])
+
+
+def test_one_of_a_kind_has_no_plural():
+    assert counted(1, "sequence") == "1 sequence"
+    assert counted(0, "step") == "0 steps"
+    assert "from 1 sequence of 5 steps" in repr(
+        lyapunov_spectrum(nn.GRU(3, 4), torch.zeros(1, 5, 3))
+    )

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .._checks import check_count
+from .._message import counted
 from ..spectrum import Position, follow_adjoint, follow_frame, frame_coordinates
 from ..tangent import named_gradients
 from ._means import nan_mean, standard_error_of_mean
@@ -66,7 +67,7 @@ class FrameGradient:
         return (
             f"FrameGradient({self.coordinates.shape[-1]} of {n} directions carry "
             f"{self.share[-1]:.4g} of the gradient, relative distance to autograd "
-            f"{self.error:.2g}, from {n_sequences} sequences, {n_steps} steps each)"
+            f"{self.error:.2g}, from {counted(n_sequences, 'sequence')}, {n_steps} steps each)"
         )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from .._message import counted
 from ._frame_gradient import FrameGradient
 from ._means import nan_mean, standard_error_of_mean
 
@@ -85,6 +86,6 @@ class GradientAlignment:
         return (
             f"GradientAlignment(score {self.score:.4g} ± {self.standard_error:.2g} of "
             f"{n_singular} singular vectors in {n_directions} directions (0: chance, that is an "
-            f"overlap of {self.chance:.4g}; 1: containment), from {n_sequences} sequences, "
-            f"{n_steps} steps each)"
+            f"overlap of {self.chance:.4g}; 1: containment), from "
+            f"{counted(n_sequences, 'sequence')}, {n_steps} steps each)"
         )

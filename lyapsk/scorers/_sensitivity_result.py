@@ -6,6 +6,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from .._checks import check_choice
+from .._message import counted
 from ..exceptions import InvalidInputError
 from ._means import nan_mean, standard_error_of_mean
 
@@ -150,7 +151,7 @@ class InputSensitivity:
         return (
             f"InputSensitivity(rank correlation {self.score:.4g} ± {self.standard_error:.2g} with "
             f"the {self.growth.replace('_', ' ')}, {self.control:.4g} with the position alone, "
-            f"from {n_sequences} sequences, {n_steps} steps each)"
+            f"from {counted(n_sequences, 'sequence')}, {n_steps} steps each)"
         )
 
 

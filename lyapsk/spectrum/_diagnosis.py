@@ -235,7 +235,8 @@ def _by_layer(spectrum, n_steps):
     if spectrum.layers is None:
         return None
     layers = {}
-    for name in sorted(set(spectrum.layers.tolist()), key=lambda name: (len(name), name)):
+    names = set(spectrum.layers.tolist())
+    for name in sorted(names, key=lambda name: (int(name[1:].partition("_")[0]), name)):
         first = int(np.flatnonzero(spectrum.layers == name)[0])
         largest, error = (float(a[first]) for a in (spectrum.exponents, spectrum.standard_error))
         layers[name] = {"kind": _kind(largest, error, n_steps), "largest_exponent": largest}

@@ -6,6 +6,7 @@ from numbers import Real
 import numpy as np
 from scipy.special import stdtrit
 
+from .._message import counted
 from ..exceptions import InvalidInputError
 from ._finite_time import mean_growth_to_end
 
@@ -214,9 +215,9 @@ class LyapunovSpectrum:
 
     def __repr__(self):
         largest, error = self.exponents[0], self.standard_error[0]
-        steps = sorted({int(self.n_steps.min()), int(self.n_steps.max())})
+        steps = " to ".join(map(str, sorted({int(self.n_steps.min()), int(self.n_steps.max())})))
         return (
             f"LyapunovSpectrum({len(self.exponents)} of {self.state_size} exponents, largest "
             f"{largest:.4g} ± {error:.2g} nats per step, {self.n_positive} positive, from "
-            f"{len(self.per_sequence)} sequences of {' to '.join(map(str, steps))} steps)"
+            f"{counted(len(self.per_sequence), 'sequence')} of {steps} steps)"
         )

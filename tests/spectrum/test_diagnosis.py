@@ -121,7 +121,7 @@ def test_numbers():
 def test_layers_are_told_from_the_first_to_the_last():
     layers = np.array(["l10", "l2", "l2_reverse", "l1"])
     found = diagnose(spectrum(-0.1, others=(-0.2, -0.3, -0.4), layers=layers))
-    assert list(found.numbers["layers"]) == ["l1", "l2", "l10", "l2_reverse"]
+    assert list(found.numbers["layers"]) == ["l1", "l2", "l2_reverse", "l10"]
 
 
 def test_how_many_more_steps_would_settle_it():
