@@ -15,6 +15,7 @@ from ..spectrum import (
     standard_error,
 )
 from ..tangent import map_tensors
+from ._precision import full_precision
 from ._units import units_of
 
 BATCH_MEANS = 16
@@ -43,16 +44,17 @@ def solve(problems, options, tell=None):
 
     units = units_of(problems, options)
     on_cpu = options.device.type == "cpu"
-    for followed in on_all_cores(follow, units) if on_cpu else map(follow, units):
-        for unit, growth in followed:
-            for network, (index, part) in enumerate(unit.sources):
-                if isinstance(growth, ExhaustedMemoryError):
-                    errors[index] = errors[index] or growth
-                    continue
-                members = part.members[unit.members]
-                piece = Piece.of_network(growth, network, part.layer, members)
-                pieces[index].append(piece)
-                errors[index] = errors[index] or _explosion(piece)
+    with full_precision():
+        for followed in on_all_cores(follow, units) if on_cpu else map(follow, units):
+            for unit, growth in followed:
+                for network, (index, part) in enumerate(unit.sources):
+                    if isinstance(growth, ExhaustedMemoryError):
+                        errors[index] = errors[index] or growth
+                        continue
+                    members = part.members[unit.members]
+                    piece = Piece.of_network(growth, network, part.layer, members)
+                    pieces[index].append(piece)
+                    errors[index] = errors[index] or _explosion(piece)
     return [
         error or _spectrum(problem, own, options)
         for problem, own, error in zip(problems, pieces, errors, strict=True)
