@@ -153,6 +153,7 @@ def lyapunov_spectrum(
     problem = pose(model, Sequences(sequences), options, layer=layer, initial_state=initial_state)
     with progress_bar(1, verbose) as bar:
         (result,) = solve([problem], options, telling(bar))
+        bar.update(1 - bar.n)  # an early end is an end
     if isinstance(result, LyapskError):
         raise result
     return result

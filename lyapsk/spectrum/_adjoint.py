@@ -61,7 +61,7 @@ def follow_adjoint(dynamics, drive, state_gradients, frame, lengths):
         pulled = dynamics.pull(before[step], drive.inputs[step], cotangents)[0]
         delta = gradients[step - 1] + pulled[:, 0]
         if len(frame):
-            P, growth, *_ = orthonormalize(pulled[:, 1:])
+            P, growth, _ = orthonormalize(pulled[:, 1:])
             ended = (step >= lengths)[:, None]
             P, growth = torch.where(ended[..., None], last, P), torch.where(ended, still, growth)
         deltas.append(delta)

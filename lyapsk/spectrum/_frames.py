@@ -7,7 +7,9 @@ from functools import lru_cache
 
 import torch
 
-from ._dead import Dead
+RESOLUTION = {dtype: torch.finfo(dtype).eps ** 0.85 for dtype in (torch.float32, torch.float64)}
+"""Relative size below which what is left of a column is taken for rounding error: about
+``exp(-13)`` and ``exp(-30)``."""
 
 
 @lru_cache(maxsize=4)
@@ -28,33 +30,33 @@ def initial_frame(state_size, n_exponents, *, seed, dtype, device):
     return frame.mT.to(dtype=dtype, device=device)
 
 
-def orthonormalize(tangents, dead=None):
+def orthonormalize(tangents):
     """Factor pushed frames by QR: ``J_t Q_{t-1} = Q_t R_t``.
+
+    A direction that is not above rounding error beside its own column is dead: its growth is
+    minus infinity.
 
     Parameters
     ----------
     tangents : Tensor of shape (..., k, n)
         Columns of ``J_t Q_{t-1}``.
-    dead : Dead, optional
-        Which directions were dead before; none by default.
 
     Returns
     -------
     frame : Tensor of shape (..., k, n)
         Columns of ``Q_t``.
     growth : Tensor of shape (..., k)
-        ``log abs diag R_t``, in nats; minus infinity where a direction is dead.
+        ``log abs diag R_t``, in nats.
     factor : Tensor of shape (..., k, k)
         ``R_t``.
-    dead : Dead
     """
     Q, R = torch.linalg.qr(tangents.mT)
     diagonal = R.diagonal(dim1=-2, dim2=-1).abs()
     # The square of a factor may overflow where the factor does not.
     largest = R.abs().amax(-2).clamp_min(torch.finfo(R.dtype).tiny)
     norm = torch.linalg.vector_norm(R / largest.unsqueeze(-2), dim=-2) * largest
-    dead = (Dead.none(norm) if dead is None else dead).after(R, norm)
-    return Q.mT, diagonal.log().masked_fill(dead.mask, -torch.inf), R, dead
+    noise = norm * RESOLUTION[R.dtype]
+    return Q.mT, diagonal.log().masked_fill(diagonal <= noise, -torch.inf), R
 
 
 def log_diagonal(frame):

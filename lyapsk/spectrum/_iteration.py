@@ -54,7 +54,6 @@ def follow_frame(
     stepper = _STEPPERS[method](dynamics, drive, position)
     stepper.tell = tell
     stepper.advance(warmup)
-    stepper.forget_dead()
     stepper.keep = keep
     n_steps = drive.n_steps - warmup
     edges = [warmup + n_steps * block // n_blocks for block in range(n_blocks + 1)]

@@ -2,6 +2,8 @@
 
 import torch
 
+from ._frames import RESOLUTION
+
 
 class LU:
     """``Z = (P L) U``, whose ``P L`` has the nested column spans of ``Z`` as QR's ``Q`` has.
@@ -44,23 +46,15 @@ class LU:
         pivots : Tensor of shape (..., k)
             Where ``abs diag U`` goes.
         careful : bool
-            Leave out entries so small that a pivot's reciprocal might overflow.
+            Whether directions may be dead: pivots that are not above rounding error become 0, and
+            entries so small that a pivot's reciprocal might overflow are left out.
         """
         if careful:
             self._tangents.masked_fill_(self._tangents.abs() < self._smallest, 0)
         torch.linalg.lu_factor_ex(self._Z, out=(self._Z, self._swaps, self._info))
         torch.abs(self._diagonal, out=pivots)
-
-    def upper(self):
-        """``U`` of the last factorisation, (..., k, k), before the frame is written."""
-        return self._Z[..., : self._Z.shape[-1], :].triu()
-
-    def scale(self, pivots):
-        """Size of each ``(L U)_jj``, as a sum of independent terms, before the frame is written."""
-        square = self._Z[..., : self._Z.shape[-1], :]
-        largest = pivots.amax(-1, keepdim=True).clamp_min(self._smallest)  # no square overflows
-        terms = (square * square.mT).tril(-1) / largest.unsqueeze(-1)
-        return (terms.square().sum(-1) + (pivots / largest).square()).sqrt() * largest
+        if careful:
+            pivots.masked_fill_(pivots <= self._noise(pivots), 0)
 
     def write_frame(self, out):
         """Write the columns of ``P L`` of the last factorisation to ``out``, (..., k, n)."""
@@ -70,3 +64,11 @@ class LU:
         self._diagonal.fill_(1)
         torch.mul(self._tangents, self._below, out=self._spare)
         torch.gather(self._spare, -1, self._row_of_each, out=out)
+
+    def _noise(self, pivots):
+        """Rounding error to expect in each pivot: of the sum ``(L U)_jj`` of independent terms."""
+        square = self._Z[..., : self._Z.shape[-1], :]
+        scale = pivots.amax(-1, keepdim=True).clamp_min(self._smallest)  # no square overflows
+        terms = (square * square.mT).tril(-1) / scale.unsqueeze(-1)
+        summed = terms.square().sum(-1) + (pivots / scale).square()
+        return summed.sqrt() * RESOLUTION[square.dtype] * scale

@@ -4,9 +4,11 @@ import math
 
 import torch
 
-from ._dead import RESOLUTION
+from ._frames import RESOLUTION
 
 LONGEST_INTERVAL = 64
+MOST_AT_ONCE = 8
+FEW_ENTRIES = 2**20
 SAFETY = 0.9
 FASTEST_RISE = 4
 
@@ -24,23 +26,26 @@ class Pace:
     ----------
     dtype : torch.dtype
         Of the frame.
-    most_at_once : int
-        Intervals that may be taken before they are looked at.
+    n_entries : int
+        Of the frame: the larger, the more is lost where steps must be taken again.
 
     Attributes
     ----------
     careful : bool
-        Whether directions may be dead: what is within rounding error of it is refused until this
-        is known.
+        Whether directions may be dead, see ``LU.factor``; once they may, until ``forget_dead``.
     """
 
-    def __init__(self, dtype, most_at_once):
-        self.careful = False
+    def __init__(self, dtype, n_entries):
         self._interval = self._at_once = 1
-        self._most_at_once = most_at_once
+        self._most_at_once = max(1, min(MOST_AT_ONCE, FEW_ENTRIES // n_entries))
         self._room = -0.4 * math.log(torch.finfo(dtype).eps)
         self._largest = 0.4 * math.log(torch.finfo(dtype).max)
         self._visible = -math.log(RESOLUTION[dtype])
+        self.forget_dead()
+
+    def forget_dead(self):
+        """Directions that are dead so far may live again."""
+        self.careful, self._dead = False, None
 
     def intervals(self, n_steps):
         """Lengths of the next intervals, of at most ``n_steps`` together."""
@@ -48,7 +53,7 @@ class Pace:
         found = [self._interval] * whole + [rest] * (rest > 0)
         return found[: self._at_once]
 
-    def accepts(self, growth, intervals, dead):
+    def accepts(self, growth, intervals):
         """Whether the growth between factorisations is exact; sets the pace for what follows.
 
         Parameters
@@ -56,10 +61,8 @@ class Pace:
         growth : Tensor of shape (n_intervals, n_networks, n_sequences, k)
         intervals : list of int
             Their lengths.
-        dead : Tensor of bool of shape (n_networks, n_sequences, k)
-            Directions that were dead before.
         """
-        ratios, size = self._measures(growth, dead)
+        ratios, size = self._measures(growth)
         calm = size <= self._largest and all(ratio < self._visible for ratio in ratios)
         if not (calm or self.careful):
             self.careful = True
@@ -67,21 +70,26 @@ class Pace:
         loads = [r / (self._room + math.log(n)) for r, n in zip(ratios, intervals, strict=True)]
         load = max([size / self._largest, *loads])  # a first that is not a number stays so
         accepted = load <= 1 or intervals[0] == 1
+        if accepted and self.careful:
+            dead = growth.isneginf().any(0)
+            self._dead = dead if self._dead is None else self._dead | dead
         before, self._interval = self._interval, self._next_interval(intervals[0], load)
         settled = accepted and self._interval <= before
         more = min(FASTEST_RISE * self._at_once, self._most_at_once)
         self._at_once = more if settled else 1
         return accepted
 
-    def _measures(self, growth, dead):
+    def _measures(self, growth):
         """Of each interval the ratio of the largest growth to the smallest, and the size of any.
 
         In logarithms. A direction that seems to die within several steps may only have collapsed
         into rounding error: its growth of minus infinity makes the size infinite. Where growth is
         not a number, neither is the size.
         """
-        least = growth.masked_fill(dead, math.inf).amin(-1)
-        most = growth.masked_fill(dead, -math.inf).amax(-1)
+        least, most = growth.aminmax(dim=-1)
+        if self._dead is not None:
+            least = growth.masked_fill(self._dead, math.inf).amin(-1)
+            most = growth.masked_fill(self._dead, -math.inf).amax(-1)
         size = torch.maximum(most, -least).max().item()
         return (most - least).amax((1, 2)).tolist(), size
 

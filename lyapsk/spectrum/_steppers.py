@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 
 import torch
 
-from ._dead import Dead
 from ._frames import orthonormalize
 
 LONGEST_CHUNK = 64
@@ -23,8 +22,6 @@ class Stepper(ABC):
         Steps taken.
     failed_step : Tensor of shape (n_networks, n_sequences)
         See ``Growth``.
-    dead : Dead
-        Directions that died on the way: their growth is minus infinity from then on.
     tell : callable or None
         Told the number of steps after every chunk.
     """
@@ -38,12 +35,7 @@ class Stepper(ABC):
         self.failed_step = torch.full(self.state.shape[:2], -1, device=self.state.device)
         self.keep, self.history, self.frames, self.factors = (), [], [], []
         self._none = torch.zeros_like(position.debt)
-        self.forget_dead()
         self._chunk = max(4, min(LONGEST_CHUNK, CHUNK_ENTRIES // self.state.numel()))
-
-    def forget_dead(self):
-        """Let directions that are dead so far live again, wherever the frame has their columns."""
-        self.dead = Dead.none(self._none)
 
     def advance(self, stop):
         """Go on to step ``stop`` and return the growth on the way, (n_networks, n_sequences, k)."""
@@ -56,7 +48,7 @@ class Stepper(ABC):
             self.step += n_steps
             if self.tell is not None:
                 self.tell(n_steps)
-        return total.masked_fill_(self.dead.mask, -torch.inf)
+        return total
 
     @abstractmethod
     def _take(self, inputs, total):
@@ -74,10 +66,8 @@ class Diagonal(Stepper):
     def _take(self, inputs, total):
         states, growth = self.dynamics.log_growth(self.state, inputs)
         total += growth.sum(0)
-        gone = (growth.isneginf().cumsum(0) > 0) | self.dead.mask
-        self.dead = Dead(gone[-1])
         if "growth" in self.keep:
-            self.history += growth.masked_fill(gone, -torch.inf).unbind()
+            self.history += growth.unbind()
         return states
 
 
@@ -108,7 +98,7 @@ class Orthonormalization(Framed):
     def _follow(self, push, n_steps, total):
         for step in range(n_steps):
             push(step, self.frame, self._pushed)
-            self.frame, growth, R, self.dead = orthonormalize(self._pushed, self.dead)
+            self.frame, growth, R = orthonormalize(self._pushed)
             self._note_failed(growth.isnan().any(-1)[None], self.step + step)
             total += growth
             if "growth" in self.keep:

@@ -28,8 +28,6 @@ from ._mappable import MappableCells
 OF_EVERY_MODULE = frozenset(vars(nn.Module()))
 """Names of the attributes in which torch keeps a module's parts, hooks and mode."""
 
-GRANTED = sys.stdlib_module_names | {"torch"}
-
 
 class LayerDynamics(ABC):
     """How a recurrent layer of your own steps, for :func:`register_layer`.
@@ -431,16 +429,17 @@ def _described(value):
 
 @cache
 def _source(kind):
-    """The code that a class stands in; that of Python and of torch is taken for granted.
+    """The code that a class stands in; that of torch and of what Python is built of is granted.
 
-    All of its module, for what it does may hang on functions beside it. Code that cannot be read
-    is the same within a process only.
+    All of its module, for what it does may hang on functions beside it; of a notebook's, which is
+    none, the class alone. Code that cannot be read is the same within a process only.
     """
-    if kind.__module__.partition(".")[0] in GRANTED:
+    if kind.__module__.partition(".")[0] in ("torch", "builtins"):
         return ""
-    module = sys.modules.get(kind.__module__)
-    known = hasattr(module, kind.__qualname__.partition(".")[0])  # another process may have another
-    for told in (module, kind) if known else (kind,):
-        with suppress(OSError, TypeError):
-            return inspect.getsource(told)
-    return uuid.uuid4().hex
+    try:
+        own = inspect.getsource(kind)
+    except (OSError, TypeError):
+        return uuid.uuid4().hex
+    with suppress(OSError, TypeError, KeyError):
+        return inspect.getsource(sys.modules[kind.__module__])
+    return own

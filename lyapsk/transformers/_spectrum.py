@@ -62,7 +62,9 @@ class LyapunovSpectrumTransformer(Persistent, TransformerMixin, BaseEstimator):
     memory : str, Path or joblib.Memory, optional
         Directory in which each network's spectrum is kept, under its weights, what drives it and
         all that the numbers depend on. A run that was killed goes on where it was, several may
-        share it at a time, and damaged files are found out and made anew.
+        share it at a time, and damaged files are found out and made anew. A layer of your own is
+        known by what it holds and by the code of its module: whatever else its steps read, such as
+        the arguments of a program, must be held in the layer.
     error_score : "raise" or float, default="raise"
         What a network that cannot be processed gives: an error, or a row of this value, a warning
         and an entry in ``failures_``.

@@ -59,10 +59,11 @@ def test_progress_never_passes_the_end():
         assert bar.n == 2
 
 
+@pytest.mark.parametrize("options", [{}, {"tol": 10}])
 @pytest.mark.parametrize("verbose", [0, 1])
 @pytest.mark.usefixtures("at_once")
-def test_progress_of_one_network_is_shown_where_it_is_asked_for(verbose, capsys):
-    lyapunov_spectrum(nn.GRU(2, 3), torch.randn(4, 300, 2), verbose=verbose)
+def test_progress_of_one_network_is_shown_where_it_is_asked_for(verbose, options, capsys):
+    lyapunov_spectrum(nn.GRU(2, 3), torch.randn(4, 300, 2), verbose=verbose, **options)
     assert ("taking the spectrum: 100%" in capsys.readouterr().err) == bool(verbose)
 
 

@@ -6,12 +6,10 @@ import torch
 from torch import nn
 
 from lyapsk import lyapunov_spectrum
-from lyapsk.nn import IndRNN
 from lyapsk.spectrum._elimination import Elimination
 
 PRIME = 2**31 - 1
-RNG = np.random.default_rng(0)
-SHAPES = [(16, 2, 1.0), (24, 1, 1.0), (16, 2, 1.5), (12, 2, 0.3)]
+SHAPES = [(24, 1, 1.0), (16, 1, 3.0), (16, 2, 1.0), (12, 2, 0.3)]
 
 
 def rectified(hidden, n_layers, gain, seed):
@@ -50,7 +48,7 @@ def rank(matrix):
     return found
 
 
-def rank_of_product(layer, x):
+def rank_of_product(layer, x, coupling):
     """Rank of the product of the Jacobians along a sequence, without rounding.
 
     It is that of the product modulo a prime, but for a chance of about one in the prime.
@@ -68,7 +66,7 @@ def rank_of_product(layer, x):
         active = below.numpy() > 0
         pushed, own = [], start[index * hidden : (index + 1) * hidden]
         for step, on in enumerate(active):
-            own = W @ own + (V @ outputs[step] if outputs else 0)
+            own = W @ own + (V @ outputs[step] if outputs and coupling == "full" else 0)
             own = np.where(on[:, None], own % PRIME, 0)
             pushed.append(own)
         outputs = pushed
@@ -76,66 +74,21 @@ def rank_of_product(layer, x):
     return rank(np.concatenate(product))
 
 
+@pytest.mark.parametrize("coupling", ["full", "layers"])
+@pytest.mark.parametrize("method", ["qr", "lu", "lu as on a GPU"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_no_direction_is_alive_that_exact_arithmetic_finds_dead(shape, monkeypatch):
-    found, expected = {"qr": [], "lu": [], "lu as on a GPU": []}, []
+def test_dead_directions_are_those_of_exact_arithmetic(shape, method, coupling, monkeypatch):
+    if method == "lu as on a GPU":
+        monkeypatch.setattr(Elimination, "_reads_pivots", False)
+    more = []
     for seed in range(4):
-        layer, X = rectified(*shape, seed), RNG.normal(size=(2, 40, 3))
-        expected += [rank_of_product(layer, x) for x in X]
-        for case, counts in found.items():
-            with monkeypatch.context() as patched:
-                patched.setattr(Elimination, "_reads_pivots", case == "lu")
-                spectrum = lyapunov_spectrum(layer, X, method=case[:2])
-            counts += np.isfinite(spectrum.per_sequence).sum(1).tolist()
-    for counts in found.values():
-        less = np.array(expected) - counts
-        assert (less >= 0).all()
-        # Where the last direction dies away under rounding error, it is taken for dead.
-        assert less.sum() <= 1
-
-
-@pytest.mark.parametrize("method", ["qr", "lu"])
-def test_a_rank_that_falls_when_directions_have_long_been_dead_is_seen(method):
-    mixing = torch.linalg.qr(torch.randn(4, 4, generator=torch.Generator().manual_seed(0)).double())
-    mixing = mixing.Q
-
-    def step(state, x):
-        return mixing @ (x * (mixing.mT @ state))
-
-    factors = np.full((1, 40, 4), [1.0, 0.9, 0.4, 0.8])
-    factors[:, 2, 3] = 0
-    factors[:, 20, 2] = 0
-    found = lyapunov_spectrum(step, factors, initial_state=np.ones((1, 4)), method=method)
-    np.testing.assert_allclose(found.exponents[:2].sum(), np.log(0.9), atol=0.1)
-    assert np.isneginf(found.exponents).tolist() == [False, False, True, True]
-
-
-@pytest.mark.parametrize("method", ["qr", "lu", "auto"])
-def test_what_died_is_dead_at_every_later_step_and_in_every_later_block(method):
-    torch.manual_seed(0)
-    layer = IndRNN(3, 6, batch_first=True)
-    with torch.no_grad():
-        layer.bias_l0[:3] = 10
-    keep = () if method == "lu" else ("growth",)
-    spectrum = lyapunov_spectrum(layer, RNG.normal(size=(1, 200, 3)), method=method, keep=keep)
-    dead = np.isneginf(spectrum.exponents)
-    assert dead.tolist() == [False] * 3 + [True] * 3
-    assert spectrum.standard_error[:3].max() < 1
-    if keep:
-        gone = np.isneginf(spectrum.growth[0])
-        assert (np.diff(gone.astype(int), axis=0) >= 0).all()
-        assert (gone[-1] == dead).all()
-
-
-def test_directions_that_died_in_the_warmup_may_live_after_it():
-    factors = np.full((1, 50, 2), [1.0, 0.9])
-    factors[:, 3, 1] = 0
-    for method in ("qr", "lu"):
-        found = lyapunov_spectrum(
-            lambda state, x: x * state,
-            factors,
-            initial_state=np.ones((1, 2)),
-            warmup=10,
-            method=method,
-        )
-        np.testing.assert_allclose(found.exponents, [0, np.log(0.9)], atol=1e-2)
+        layer, X = rectified(*shape, seed), np.random.default_rng(seed).normal(size=(2, 40, 3))
+        spectrum = lyapunov_spectrum(layer, X, method=method[:2], coupling=coupling)
+        alive = np.isfinite(spectrum.per_sequence).sum(1)
+        more += [n - rank_of_product(layer, x, coupling) for n, x in zip(alive, X, strict=True)]
+    if layer.num_layers == 1 or coupling == "layers":
+        assert not any(more)
+    else:
+        # Some that die away over many steps, under rounding error, pass for alive.
+        assert min(more) >= 0
+        assert np.mean(more) <= 0.5

@@ -374,16 +374,17 @@ register_layer(Layer, Dynamics)
 """
 
 
-def test_what_changed_in_the_code_does_not_join(tmp_path):
+@pytest.mark.parametrize("name", ["own_code", "code"])
+def test_what_changed_in_the_code_does_not_join(name, tmp_path, monkeypatch):
     shapes = []
     for number, factor in enumerate((1, 2, 1)):
         path = tmp_path / f"version_{number}.py"
         path.write_text(CODE.format(factor))
-        spec = importlib.util.spec_from_file_location("own_code", path)
-        module = sys.modules["own_code"] = importlib.util.module_from_spec(spec)
+        spec = importlib.util.spec_from_file_location(name, path)
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, name, module)
         spec.loader.exec_module(module)
         shapes.append(shape_of(module.Layer(4, 4)))
-    del sys.modules["own_code"]
     assert shapes[0] == shapes[2] != shapes[1]
 
 
