@@ -6,8 +6,15 @@ from contextlib import contextmanager
 
 import torch
 
+from .._process_setting import ProcessSetting
+
 SOON = 1e-4
-"""Seconds until a thread that waits for Python insists on its turn."""
+"""Seconds until a thread that waits for Python insists on its turn. Another has Python back from a
+short operation before it wakes up: by default it would miss its turn for 5 ms."""
+
+_TURNS = ProcessSetting(
+    sys.getswitchinterval, sys.setswitchinterval, lambda seconds: min(seconds, SOON)
+)
 
 
 @contextmanager
@@ -46,22 +53,7 @@ def on_all_cores(function, pieces):
         if len(pieces) == 1 or n_threads == 1:
             return list(map(function, pieces))
         with (
-            _turns_soon(),
+            _TURNS.changed(),
             ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
         ):
             return list(pool.map(function, pieces))
-
-
-@contextmanager
-def _turns_soon():
-    """Within the block let a thread have Python soon after it asks for it.
-
-    One that takes a short operation has Python back before another, which waits for it, wakes up:
-    by default that one would miss its turn for 5 ms.
-    """
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, SOON))
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
