@@ -1,4 +1,4 @@
-"""Compare the push of a registered layer's dynamics with finite differences of its step."""
+"""Compare derivatives of what users wrote, layers or step functions, with finite differences."""
 
 from dataclasses import dataclass
 
@@ -105,12 +105,10 @@ def _points(dynamics, x, start):
 
     The tangents (n_points, n_tangents, n) are two of all entries, and two of one entry each.
     """
-    before = [start]
-    for one in x[:-1]:
-        one = one if one is None else one.view(1, 1, -1)
-        before.append(dynamics.step(before[-1].view(1, 1, -1), one).detach()[0, 0])
+    after = _after(dynamics, start.view(1, -1), x if x[0] is None else x.unsqueeze(1))
+    before = torch.cat([start.unsqueeze(0), after[:-1, 0]])
     steps = [point % len(x) for point in range(N_POINTS)]
-    states, n = torch.stack(before)[steps], len(start)
+    states, n = before[steps], len(start)
     x = None if x[0] is None else x[steps]
     drawn = {"generator": torch.Generator().manual_seed(0), "device": "cpu"}
     away, dense = (
@@ -127,15 +125,20 @@ def _differences(dynamics, states, x, tangents):
     """Derivatives of step along tangents by central differences, and how far they may be off."""
     sizes = SIZE * states.new_tensor([1, -1, 2, -2]).view(-1, 1, 1, 1)
     shifted = states.unsqueeze(1) + sizes * tangents
-    inputs = None if x is None else x.unsqueeze(1).expand(*shifted.shape[:3], -1)
-    after = dynamics.step(
-        *(v if v is None else v.flatten(0, 2).unsqueeze(0) for v in (shifted, inputs))
-    )
-    after = after.detach().view(shifted.shape)
+    inputs = [None]
+    if x is not None:
+        inputs = x.unsqueeze(1).expand(*shifted.shape[:3], -1).flatten(0, 2).unsqueeze(0)
+    after = _after(dynamics, shifted.flatten(0, 2), inputs)[0].view(shifted.shape)
     near, far = (after[0] - after[1]) / (2 * SIZE), (after[2] - after[3]) / (4 * SIZE)
     rounding = 100 * torch.finfo(after.dtype).eps / SIZE * after.abs().amax((0, -1))
     allowed = TOLERANCE * near.abs().amax(-1) + rounding
     return near, allowed.unsqueeze(-1) + 10 * (near - far).abs()
+
+
+def _after(dynamics, states, x):
+    """States (n_steps, m, n) that m states (m, n) come to along inputs (n_steps, m, n_inputs)."""
+    after, _ = dynamics.linearize(states.unsqueeze(0), x if x[0] is None else x.unsqueeze(1))
+    return after.detach()[:, 0]
 
 
 def _pushed(author, dynamics, states, x, tangents):

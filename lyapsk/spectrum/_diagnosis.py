@@ -236,7 +236,7 @@ def _by_layer(spectrum, n_steps):
         return None
     layers = {}
     names = set(spectrum.layers.tolist())
-    for name in sorted(names, key=lambda name: (int(name[1:].partition("_")[0]), name)):
+    for name in sorted(names, key=lambda name: (len(name.partition("_")[0]), name)):
         first = int(np.flatnonzero(spectrum.layers == name)[0])
         largest, error = (float(a[first]) for a in (spectrum.exponents, spectrum.standard_error))
         layers[name] = {"kind": _kind(largest, error, n_steps), "largest_exponent": largest}

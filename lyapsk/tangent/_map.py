@@ -58,10 +58,6 @@ class StepMap(Dynamics):
         (only,) = parts
         return only
 
-    def step(self, states, x):
-        """States (1, m, n) after one step of each, with inputs (1, m, n_inputs) or None."""
-        return self._followed(states[0], [None] if x is None else x.unsqueeze(0))
-
     def linearize(self, state, inputs):
         states = self._followed(state[0], inputs).unsqueeze(1)
         before = torch.cat([state.unsqueeze(0), states[:-1]])
