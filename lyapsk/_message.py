@@ -7,5 +7,10 @@ def message_of(error):
 
 
 def counted(number, noun):
-    """A number of things: one without its plural."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    """As in "1 network" and "2 networks"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(names):
+    """As in "RNN, GRU and LSTM"."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -34,6 +34,6 @@ def test_no_message_has_two_periods():
 def test_one_of_a_kind_has_no_plural():
     assert counted(1, "sequence") == "1 sequence"
     assert counted(0, "step") == "0 steps"
-    assert "from 1 sequence of 5 steps" in repr(
-        lyapunov_spectrum(nn.GRU(3, 4), torch.zeros(1, 5, 3))
-    )
+    assert counted(1000, "step") == "1,000 steps"
+    for n_steps, told in ((5, "1 sequence of 5 steps"), (1, "1 sequence of 1 step)")):
+        assert told in repr(lyapunov_spectrum(nn.GRU(3, 4), torch.zeros(1, n_steps, 3)))

@@ -6,8 +6,8 @@ import warnings
 import torch
 from torch import nn
 
+from .._message import counted
 from ..exceptions import LyapskWarning, RecurrentLayerError
-from ..report._words import counted
 
 LAYERS = {1: nn.RNN, 3: nn.GRU, 4: nn.LSTM}
 CELLS = {1: nn.RNNCell, 3: nn.GRUCell, 4: nn.LSTMCell}

@@ -12,9 +12,10 @@ N_POINTS = 8
 NEARLY_ALL = 0.75
 """Share of the points at which a push must be wrong: kinks are met at fewer."""
 SPREAD = 0.1
-"""Of the points about the states of the first steps, where units of a layer may all be at kinks."""
-SIZE = 1e-5
-"""Of differences; both relative to ``1 + abs(state)``."""
+"""Of the points about the states of the first steps, where units of a layer may all be at kinks.
+
+Relative to ``1 + abs(state)``, as is the size of differences.
+"""
 TOLERANCE = 1e-4
 """Of the push, relative to the largest entry of what it gives."""
 
@@ -123,14 +124,16 @@ def _points(dynamics, x, start):
 
 def _differences(dynamics, states, x, tangents):
     """Derivatives of step along tangents by central differences, and how far they may be off."""
-    sizes = SIZE * states.new_tensor([1, -1, 2, -2]).view(-1, 1, 1, 1)
+    eps = torch.finfo(states.dtype).eps
+    size = eps ** (1 / 3)  # of least error, by rounding and by what is left out
+    sizes = size * states.new_tensor([1, -1, 2, -2]).view(-1, 1, 1, 1)
     shifted = states.unsqueeze(1) + sizes * tangents
     inputs = [None]
     if x is not None:
         inputs = x.unsqueeze(1).expand(*shifted.shape[:3], -1).flatten(0, 2).unsqueeze(0)
     after = _after(dynamics, shifted.flatten(0, 2), inputs)[0].view(shifted.shape)
-    near, far = (after[0] - after[1]) / (2 * SIZE), (after[2] - after[3]) / (4 * SIZE)
-    rounding = 100 * torch.finfo(after.dtype).eps / SIZE * after.abs().amax((0, -1))
+    near, far = (after[0] - after[1]) / (2 * size), (after[2] - after[3]) / (4 * size)
+    rounding = 100 * eps / size * after.abs().amax((0, -1))
     allowed = TOLERANCE * near.abs().amax(-1) + rounding
     return near, allowed.unsqueeze(-1) + 10 * (near - far).abs()
 

@@ -12,13 +12,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from .._array_file import ArrayFile, digest
-from .._message import message_of
+from .._message import counted, message_of
 from .._random import seeded
 from ..exceptions import InvalidInputError, LyapskWarning
 from ..tasks import TASKS, Recipe, SequenceNetwork
 from ..tasks._store import FORMAT
 from ._training import Training
-from ._words import counted
 
 _SEQUENCE_NETWORK = f"{SequenceNetwork.__module__}.{SequenceNetwork.__qualname__}"
 _RECIPE = {

@@ -7,11 +7,11 @@ from string import Template
 import numpy as np
 
 from .. import __version__
+from .._message import counted, listed
 from ._evaluation import N_REPEATS, N_SPLITS
 from ._figures import latent_figure, prediction_figure, spectra_figure
 from ._page import PAGE, TABLE
 from ._tables import two_digits
-from ._words import counted, listed
 
 
 def render(outcomes, seed, left_out=()):

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from .._message import counted
 from .._parallel import one_thread
 from ..aelle import AeLLERegressor
 from ..exceptions import FailedNetworkWarning, LyapskWarning, NumericalError
@@ -11,7 +12,6 @@ from ..transformers import LyapunovSpectrumTransformer
 from ._evaluation import cross_validate
 from ._limits import MINIMUM_NETWORKS
 from ._outcome import Outcome
-from ._words import counted
 
 
 def study(training, seed=0, *, n_jobs=None, verbose=1):

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._message import counted
 from ..tasks import Recipe
-from ._words import counted
 
 
 @dataclass(frozen=True)

@@ -215,9 +215,10 @@ class LyapunovSpectrum:
 
     def __repr__(self):
         largest, error = self.exponents[0], self.standard_error[0]
-        steps = " to ".join(map(str, sorted({int(self.n_steps.min()), int(self.n_steps.max())})))
+        fewest, most = int(self.n_steps.min()), int(self.n_steps.max())
+        steps = counted(most, "step") if fewest == most else f"{fewest} to {most} steps"
         return (
             f"LyapunovSpectrum({len(self.exponents)} of {self.state_size} exponents, largest "
             f"{largest:.4g} ± {error:.2g} nats per step, {self.n_positive} positive, from "
-            f"{counted(len(self.per_sequence), 'sequence')} of {steps} steps)"
+            f"{counted(len(self.per_sequence), 'sequence')} of {steps})"
         )

@@ -152,8 +152,9 @@ class Doubling(torch.autograd.Function):
     ],
 )
 def test_a_step_without_the_derivative_of_what_it_does_is_refused(step, told):
-    with pytest.raises(InvalidInputError, match=f"model: {told}"):
-        lyapunov_spectrum(step, initial_state=torch.ones(2), n_steps=3)
+    for dtype in ("float64", "float32"):
+        with pytest.raises(InvalidInputError, match=f"model: {told}"):
+            lyapunov_spectrum(step, initial_state=torch.ones(2), n_steps=3, dtype=dtype)
     with pytest.raises(InvalidInputError, match=f"model: {told}"):
         lyapunov_spectrum(
             lambda s, x: step(s) + x, torch.ones(1, 3, 2), initial_state=torch.ones(1, 2)
