@@ -1,8 +1,9 @@
-"""The frame iteration and the spectrum that it gives. Knows torch only."""
+"""The frame iteration and the spectrum that it gives. Knows torch, numpy and scipy only."""
 
 from ._adjoint import Adjoint, follow_adjoint, frame_coordinates, log_largest_singular_values
 from ._assemble import Piece, assemble, standard_error
 from ._cores import on_all_cores, on_one_core
+from ._derived import entropy_rate, kaplan_yorke_dimension
 from ._diagnosis import Diagnosis, diagnose
 from ._differentiable import differentiable_exponents
 from ._drive import Drive
@@ -23,10 +24,12 @@ __all__ = [
     "assemble",
     "diagnose",
     "differentiable_exponents",
+    "entropy_rate",
     "follow_adjoint",
     "follow_frame",
     "frame_coordinates",
     "initial_frame",
+    "kaplan_yorke_dimension",
     "log_largest_singular_values",
     "mean_growth_to_end",
     "on_all_cores",

@@ -7,7 +7,8 @@ import numpy as np
 
 from .._checks import check_count
 from ..exceptions import InvalidTypeError
-from ._result import ROUNDING, LyapunovSpectrum
+from ._derived import ROUNDING
+from ._result import LyapunovSpectrum
 
 CHAOTIC, FORGETTING = np.log(100.0), 10
 """Growth in nats over a sequence, and times that a sequence outlasts the horizon, to tell of."""

@@ -8,10 +8,8 @@ from scipy.special import stdtrit
 
 from .._message import counted
 from ..exceptions import InvalidInputError
+from ._derived import entropy_rate, kaplan_yorke_dimension, told_from_zero
 from ._finite_time import mean_growth_to_end
-
-ROUNDING = 1e-9
-"""Nats per step within which an exponent in double precision may only differ from 0 by rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,11 +149,6 @@ class LyapunovSpectrum:
             )
         return self.growth[..., self.order]
 
-    @property
-    def _told_from_zero(self):
-        """The exponents, with 0 for those that only rounding may keep from it."""
-        return np.where(np.abs(self.exponents) <= ROUNDING, 0.0, self.exponents)
-
     def count_above(self, threshold):
         """Number of exponents above a threshold in nats per step."""
         if not isinstance(threshold, Real):
@@ -165,7 +158,7 @@ class LyapunovSpectrum:
     @property
     def n_positive(self):
         """Number of positive exponents, above 1e-9 nats per step."""
-        return int((self._told_from_zero > 0).sum())
+        return int((told_from_zero(self.exponents) > 0).sum())
 
     @property
     def sum(self):
@@ -184,7 +177,7 @@ class LyapunovSpectrum:
 
         Infinite within 1e-9 nats per step of 0.
         """
-        largest = abs(float(self._told_from_zero[0]))
+        largest = abs(float(told_from_zero(self.exponents[0])))
         return 1 / largest if largest > 0 else np.inf
 
     @property
@@ -194,8 +187,7 @@ class LyapunovSpectrum:
         Bounds the Kolmogorov-Sinai entropy rate from above (Ruelle), and equals it by Pesin's
         formula. Eckmann, Ruelle (1985), Rev. Mod. Phys. 57, 617.
         """
-        exponents = self._told_from_zero
-        return float(exponents[exponents > 0].sum())
+        return entropy_rate(self.exponents)
 
     @property
     def kaplan_yorke_dimension(self):
@@ -206,12 +198,7 @@ class LyapunovSpectrum:
         size for a full spectrum, a lower bound for a partial one. Exponents within 1e-9 nats per
         step of 0 count as 0. Kaplan, Yorke (1979).
         """
-        exponents = self._told_from_zero
-        sums = np.cumsum(exponents)
-        j = int((sums >= 0).sum())
-        if j == 0 or j == len(sums):
-            return float(j)
-        return j + float(sums[j - 1] / -exponents[j])
+        return kaplan_yorke_dimension(self.exponents)
 
     def __repr__(self):
         largest, error = self.exponents[0], self.standard_error[0]

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._persistence import Persistent
 from ..exceptions import InvalidInputError
+from ..spectrum import entropy_rate, kaplan_yorke_dimension
 
 FLOOR = -10.0
 LARGEST = 1e100
@@ -153,12 +154,6 @@ def _check_thresholds(thresholds):
         )
 
 
-def _kaplan_yorke(exponents):
-    sums = np.cumsum(np.sort(exponents)[::-1])
-    j = int((sums >= 0).sum())
-    return j if j in (0, len(sums)) else j + sums[j - 1] / (sums[j - 1] - sums[j])
-
-
 def _signed_log(exponent):
     return np.sign(exponent) * np.log1p(np.abs(exponent) / _RESOLUTION)
 
@@ -173,8 +168,8 @@ _STATISTICS = {
     "sum": np.sum,
     "sum_exp": lambda exponents: np.exp(np.minimum(exponents, _LARGEST_EXP)).sum(),
     "mean_exp": lambda exponents: np.exp(np.minimum(exponents, _LARGEST_EXP)).mean(),
-    "entropy_rate": lambda exponents: exponents[exponents > 0].sum(),
-    "kaplan_yorke_dimension": _kaplan_yorke,
+    "entropy_rate": entropy_rate,
+    "kaplan_yorke_dimension": lambda exponents: kaplan_yorke_dimension(np.sort(exponents)[::-1]),
     "signed_log_largest": lambda exponents: _signed_log(exponents.max()),
     "signed_log_smallest": lambda exponents: _signed_log(exponents.min()),
     "signed_log_sum": lambda exponents: _signed_log(exponents.sum()),

@@ -41,13 +41,20 @@ def test_by_hand():
     assert len(row) == 26
 
 
-def test_kaplan_yorke_dimension_is_the_spectrums_own():
+ROUNDED = [1e-12, -2e-12, -3e-12, -0.5]
+"""Three exponents of 0, but for rounding."""
+
+
+def test_derived_quantities_are_the_spectrums_own():
     rng = np.random.default_rng(0)
-    for exponents in -np.sort(-rng.normal(-0.3, 1, (20, 6)), axis=1):
-        zeros, rows = np.zeros(6), exponents[None]
-        spectrum = LyapunovSpectrum(exponents, zeros, rows, zeros, 2, np.array([1]), 6)
-        found = statistics_of(exponents)["kaplan_yorke_dimension"].iloc[0]
-        assert found == pytest.approx(spectrum.kaplan_yorke_dimension)
+    for exponents in [*-np.sort(-rng.normal(-0.3, 1, (20, 6)), axis=1), np.array(ROUNDED)]:
+        zeros, rows = np.zeros(len(exponents)), exponents[None]
+        spectrum = LyapunovSpectrum(exponents, zeros, rows, zeros, 2, np.array([1]), len(zeros))
+        found = statistics_of(exponents).iloc[0]
+        for name in ("kaplan_yorke_dimension", "entropy_rate"):
+            assert found[name] == pytest.approx(getattr(spectrum, name))
+    assert found["kaplan_yorke_dimension"] == 3
+    assert found["entropy_rate"] == 0
 
 
 def test_padding_is_as_if_it_were_not_there():
