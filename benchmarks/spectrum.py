@@ -28,7 +28,8 @@ from lyapsk import (
     lyapunov_spectrum,
     register_layer,
 )
-from lyapsk.spectrum import initial_frame, on_all_cores
+from lyapsk._cores import on_all_cores
+from lyapsk.spectrum import initial_frame
 
 KINDS = {"LSTM": nn.LSTM, "Elman": nn.RNN, "GRU": nn.GRU}
 N_INPUTS, N_SEQUENCES, N_STEPS = 4, 8, 60

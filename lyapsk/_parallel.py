@@ -6,7 +6,7 @@ from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from .spectrum import on_one_core
+from ._cores import on_one_core
 
 
 def in_parallel(function, argument_lists, n_jobs, description, verbose=1):

@@ -26,7 +26,7 @@ from lyapsk import nn as lnn
 from lyapsk.aelle._autoencoder import PaperAutoencoder, ResidualAutoencoders
 from lyapsk.aelle._training import train
 from lyapsk.nets import _options
-from lyapsk.spectrum import Drive, Position, _steppers, follow_frame, initial_frame
+from lyapsk.spectrum import Drive, _steppers, follow_frame, initial_frame
 from lyapsk.tangent import StepMap, dynamics_of, map_tensors
 from lyapsk.tasks import SequenceNetwork
 
@@ -78,15 +78,12 @@ def follow(dynamics, n_inputs, *, n_exponents=None, method="lu", keep=()):
     """Take steps on the device, with pauses at the ends of chunks and blocks."""
     inputs = torch.empty(12, 1, 2, n_inputs, **ON_DEVICE)
     state = torch.empty(1, 2, dynamics.state_size, **ON_DEVICE)
-    if method == "diagonal":
-        start = Position.without_frame(state)
-    else:
-        frame = torch.empty(n_exponents or dynamics.state_size, dynamics.state_size, **ON_DEVICE)
-        start = Position.start(state, frame)
+    k = n_exponents or dynamics.state_size
+    frame = None if method == "diagonal" else torch.empty(k, dynamics.state_size, **ON_DEVICE)
     growth = follow_frame(
-        dynamics, Drive(state, inputs, 12), start, method=method, warmup=3, n_blocks=2, keep=keep
+        dynamics, Drive(state, inputs, 12), frame, method=method, warmup=3, n_blocks=2, keep=keep
     )
-    assert growth.by_block.shape == (1, 2, 2, start.debt.shape[-1])
+    assert growth.by_block.shape == (1, 2, 2, k)
     assert growth.by_block.is_meta
     assert growth.failed_step.is_meta
     return growth

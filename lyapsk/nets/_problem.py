@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from .._cores import on_one_core
 from .._message import message_of
 from ..exceptions import InvalidInputError
-from ..spectrum import Drive, on_one_core
+from ..spectrum import Drive
 from ..tangent import (
     Dynamics,
     Stack,

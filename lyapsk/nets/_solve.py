@@ -2,16 +2,15 @@
 
 import torch
 
+from .._cores import on_all_cores
 from .._message import message_of
 from .._parallel import one_thread
 from ..exceptions import ExhaustedMemoryError, NumericalError
 from ..spectrum import (
     Piece,
-    Position,
     assemble,
     follow_frame,
     initial_frame,
-    on_all_cores,
     standard_error,
 )
 from ..tangent import map_tensors
@@ -102,18 +101,16 @@ def _follow(unit, problems, options, tell):
     n = unit.dynamics.state_size
     k = min(options.n_exponents or n, n)
     method = options.method_for(k, n, is_diagonal=unit.dynamics.is_diagonal)
-    if method == "diagonal":
-        start = Position.without_frame(unit.drive.state)
-    else:
+    frame = None
+    if method != "diagonal":
         frame = initial_frame(n, k, seed=options.seed, dtype=options.dtype, device=options.device)
-        start = Position.start(unit.drive.state, frame)
     n_sequences = min(problems[index].n_sequences for index, _ in unit.sources)
     # In inference mode every operation is dispatched faster.
     with torch.inference_mode(not unit.dynamics.by_autograd), options.without_autocast():
         return follow_frame(
             unit.dynamics,
             unit.drive,
-            start,
+            frame,
             method=method,
             warmup=options.warmup,
             n_blocks=_n_blocks(n_sequences, unit.drive.n_steps - options.warmup, options),

@@ -97,7 +97,7 @@ class OfProbabilities(Change):
         return weights * view.where(possible, 0.0)
 
 
-class OfLoss(Change):
+class OfLoss(OfValues):
     """Squared change of each sequence's own loss."""
 
     def view(self, output, X, y):
@@ -110,12 +110,6 @@ class OfLoss(Change):
             own, multi_indexing(y, row), X=multi_indexing(X, row), training=False
         )
         return loss.double().mean().reshape(1)
-
-    def between(self, before, after):
-        return (after - before).square().sum(1)
-
-    def coordinates(self, view):
-        return view
 
 
 CHANGES = {"probabilities": OfProbabilities, "values": OfValues, "loss": OfLoss}

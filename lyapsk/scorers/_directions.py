@@ -3,7 +3,7 @@
 import torch
 from torch.nn.functional import pad
 
-from ..spectrum import Position, follow_adjoint, follow_frame
+from ..spectrum import follow_adjoint, follow_frame
 
 
 def state_side(dynamics, reading, frame, n_singular):
@@ -32,8 +32,7 @@ def state_side(dynamics, reading, frame, n_singular):
     whole = dynamics.with_recurrent_terms()
     gradients = whole.weight_gradient(back.before, reading.inputs, back.adjoint).recurrent
     vectors = _leading(gradients, whole.read_back, n_singular, dynamics.state_size, right=True)
-    start = Position.start(reading.state.unsqueeze(0), frame)
-    ahead = follow_frame(dynamics, reading.drive, start, keep=("growth", "frames"))
+    ahead = follow_frame(dynamics, reading.drive, frame, keep=("growth", "frames"))
     frames = _shifted(ahead.frames[0], frame.mT)
     growth = _shifted(ahead.history[0], frame.new_zeros(len(frame)))
     return _overlaps(frames, growth, vectors)

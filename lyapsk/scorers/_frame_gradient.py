@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .._checks import check_count
 from .._message import counted
-from ..spectrum import Position, follow_adjoint, follow_frame, frame_coordinates
+from ..spectrum import follow_adjoint, follow_frame, frame_coordinates
 from ..tangent import named_gradients
 from ._means import nan_mean, standard_error_of_mean
 from ._readings import in_parts, joined
@@ -198,8 +198,7 @@ class _Part:
 def _follow(dynamics, layer, frame, reading):
     drive, g = reading.drive, reading.state_gradients
     back = follow_adjoint(dynamics, drive, g, frame[:0], reading.lengths)
-    start = Position.start(drive.state, frame)
-    ahead = follow_frame(dynamics, drive, start, keep=("frames", "factors"))
+    ahead = follow_frame(dynamics, drive, frame, keep=("frames", "factors"))
     Q, R = ahead.frames[0], ahead.factors[0]
     a = frame_coordinates(Q, R, g)
     adjoint = (Q @ a.unsqueeze(-1)).squeeze(-1)

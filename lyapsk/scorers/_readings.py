@@ -11,11 +11,12 @@ from torch.backends import cudnn
 from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import PackedSequence, pad_sequence
 
+from .._cores import on_all_cores
 from .._message import message_of
 from .._random import same_generators
 from ..exceptions import InvalidInputError, NumericalError, RecurrentLayerError
 from ..nets import arranged, check_agreement, made_once, read_calls, recorded_calls
-from ..spectrum import Drive, on_all_cores
+from ..spectrum import Drive
 from ..tangent import kind_of, tensors_of, weights_of
 
 NUMBERS_AT_ONCE = 2**22

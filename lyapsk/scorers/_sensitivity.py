@@ -11,7 +11,7 @@ from skorch.dataset import get_len
 from .._checks import check_choice, check_count, check_positive
 from ..exceptions import LyapskWarning, NumericalError
 from ..nets import recorded_calls
-from ..spectrum import Position, follow_frame, log_largest_singular_values, mean_growth_to_end
+from ..spectrum import follow_frame, log_largest_singular_values, mean_growth_to_end
 from ._changes import CHANGES, change_of
 from ._perturbation import first_order_changes, sampled_changes
 from ._readings import in_parts, infer, joined, recording_of
@@ -218,8 +218,7 @@ def _growths(source, recordings, names):
 
 
 def _growths_of(dynamics, frame, names, recording):
-    start = Position.start(recording.state.unsqueeze(0), frame)
-    followed = follow_frame(dynamics, recording.drive, start, keep=("growth", "factors"))
+    followed = follow_frame(dynamics, recording.drive, frame, keep=("growth", "factors"))
     within = recording.within
     failed = followed.failed_step[0]
     if ((failed >= 0) & (failed < recording.lengths)).any():

@@ -2,14 +2,13 @@
 
 from ._adjoint import Adjoint, follow_adjoint, frame_coordinates, log_largest_singular_values
 from ._assemble import Piece, assemble, standard_error
-from ._cores import on_all_cores, on_one_core
 from ._derived import entropy_rate, kaplan_yorke_dimension
 from ._diagnosis import Diagnosis, diagnose
 from ._differentiable import differentiable_exponents
 from ._drive import Drive
 from ._finite_time import mean_growth_to_end
 from ._frames import initial_frame
-from ._growth import Growth, Position
+from ._growth import Growth
 from ._iteration import follow_frame
 from ._result import LyapunovSpectrum
 
@@ -20,7 +19,6 @@ __all__ = [
     "Growth",
     "LyapunovSpectrum",
     "Piece",
-    "Position",
     "assemble",
     "diagnose",
     "differentiable_exponents",
@@ -32,7 +30,5 @@ __all__ = [
     "kaplan_yorke_dimension",
     "log_largest_singular_values",
     "mean_growth_to_end",
-    "on_all_cores",
-    "on_one_core",
     "standard_error",
 ]

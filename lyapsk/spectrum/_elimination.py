@@ -16,9 +16,9 @@ class Elimination(Framed):
     pivots would make the host wait, every step is factored.
     """
 
-    def __init__(self, dynamics, drive, position):
-        super().__init__(dynamics, drive, position)
-        self._debt = position.debt
+    def __init__(self, dynamics, drive, frame):
+        super().__init__(dynamics, drive, frame)
+        self._debt = self._none
         self._pushed, self._spare = torch.empty_like(self.frame), torch.empty_like(self.frame)
         self._other = torch.empty_like(self.frame) if self._reads_pivots else self.frame
         self._lu = LU(self._pushed, self._spare)

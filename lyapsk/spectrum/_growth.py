@@ -1,38 +1,8 @@
-"""What the frame iteration starts from, and what it gathers."""
+"""What the frame iteration gathers."""
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where an iteration stands.
-
-    Attributes
-    ----------
-    state : Tensor of shape (n_networks, n_sequences, n)
-    frame : Tensor of shape (n_networks, n_sequences, k, n), or None
-        By its columns; orthonormal or not.
-    debt : Tensor of shape (n_networks, n_sequences, k)
-        ``log abs diag R`` of the frame: what its growth so far lacks beside QR's.
-    """
-
-    state: Tensor
-    frame: Tensor | None
-    debt: Tensor
-
-    @classmethod
-    def without_frame(cls, state):
-        """At initial states, where the growth of every entry is known by itself."""
-        return cls(state, None, torch.zeros_like(state))
-
-    @classmethod
-    def start(cls, state, frame):
-        """At initial states, with one orthonormal frame (k, n) for all."""
-        frame = frame.expand(*state.shape[:2], *frame.shape)
-        return cls(state, frame, state.new_zeros(frame.shape[:3]))
 
 
 @dataclass(frozen=True)

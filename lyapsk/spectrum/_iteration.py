@@ -15,7 +15,7 @@ _STEPPERS = {"qr": Orthonormalization, "lu": Elimination, "diagonal": Diagonal}
 def follow_frame(
     dynamics,
     drive,
-    position,
+    frame=None,
     *,
     method="qr",
     warmup=0,
@@ -30,8 +30,9 @@ def follow_frame(
     ----------
     dynamics : Dynamics
     drive : Drive
-    position : Position
-        Where to start.
+    frame : Tensor of shape (k, n), optional
+        Initial frame of all networks and sequences, by its columns: orthonormal. Diagonal
+        dynamics need none.
     method : {"qr", "lu", "diagonal"}, default="qr"
         Orthonormalise at every step, eliminate as often as the frame's condition asks for, or,
         where the dynamics are diagonal, read the growth off without a frame.
@@ -40,7 +41,8 @@ def follow_frame(
     n_blocks : int
         Number of nearly equal blocks of steps over which growth is averaged.
     keep : collection of {"growth", "frames", "factors"}
-        What to keep of every step. Frames and factors need ``method="qr"``.
+        What to keep of every step: growth not with ``method="lu"``, frames and factors with
+        ``method="qr"`` only.
     enough : callable, optional
         Told the list of block means so far, each (n_networks, n_sequences, k), after every block;
         where it returns True, the rest is left out.
@@ -51,7 +53,7 @@ def follow_frame(
     -------
     Growth
     """
-    stepper = _STEPPERS[method](dynamics, drive, position)
+    stepper = _STEPPERS[method](dynamics, drive, frame)
     stepper.tell = tell
     stepper.advance(warmup)
     stepper.keep = keep

@@ -28,13 +28,14 @@ class Stepper(ABC):
 
     tell = None
 
-    def __init__(self, dynamics, drive, position):
+    def __init__(self, dynamics, drive, frame):
         self.dynamics, self.drive = dynamics, drive
-        self.state = position.state
+        self.state = drive.state
         self.step = 0
         self.failed_step = torch.full(self.state.shape[:2], -1, device=self.state.device)
         self.keep, self.history, self.frames, self.factors = (), [], [], []
-        self._none = torch.zeros_like(position.debt)
+        k = self.state.shape[-1] if frame is None else len(frame)
+        self._none = self.state.new_zeros(*self.state.shape[:2], k)
         self._chunk = max(4, min(LONGEST_CHUNK, CHUNK_ENTRIES // self.state.numel()))
 
     def advance(self, stop):
@@ -74,9 +75,9 @@ class Diagonal(Stepper):
 class Framed(Stepper):
     """Takes a frame along."""
 
-    def __init__(self, dynamics, drive, position):
-        super().__init__(dynamics, drive, position)
-        self.frame = position.frame.clone(memory_format=torch.contiguous_format)
+    def __init__(self, dynamics, drive, frame):
+        super().__init__(dynamics, drive, frame)
+        self.frame = frame.repeat(*self.state.shape[:2], 1, 1)
 
     def _take(self, inputs, total):
         states, push = self.dynamics.linearize(self.state, inputs)
@@ -91,8 +92,8 @@ class Framed(Stepper):
 class Orthonormalization(Framed):
     """``J_t Q_{t-1} = Q_t R_t`` at every step."""
 
-    def __init__(self, dynamics, drive, position):
-        super().__init__(dynamics, drive, position)
+    def __init__(self, dynamics, drive, frame):
+        super().__init__(dynamics, drive, frame)
         self._pushed = torch.empty_like(self.frame)
 
     def _follow(self, push, n_steps, total):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from ._gates import Gates
-from ._holders import shape_of, tensors_of
+from ._holders import tensors_of
 
 
 class Cell(ABC):
@@ -25,15 +25,6 @@ class Cell(ABC):
 
     diagonal = False
     by_autograd = False
-
-    @property
-    def n_networks(self):
-        return len(tensors_of(self)[0])
-
-    @property
-    def shape(self):
-        """Hashable; cells of equal shape may run as one batch."""
-        return shape_of(self)
 
     @property
     @abstractmethod
@@ -229,12 +220,8 @@ class WithRecurrentTerm(Cell):
         if hasattr(cell, "recurrent"):
             return cell
         n, like = cell.state_size, tensors_of(cell)[0]
-        weight = like.new_zeros(cell.n_networks, 1, n, n, dtype=like.real.dtype)
-        return cls(cell, Gates(weight, weight.new_zeros(cell.n_networks, 1, 1, n)))
-
-    @property
-    def by_autograd(self):
-        return self.cell.by_autograd
+        weight = like.new_zeros(len(like), 1, n, n, dtype=like.real.dtype)
+        return cls(cell, Gates(weight, weight.new_zeros(len(like), 1, 1, n)))
 
     @property
     def output_size(self):

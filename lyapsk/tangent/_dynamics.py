@@ -12,7 +12,6 @@ class Dynamics(ABC):
 
     Attributes
     ----------
-    n_networks : int
     state_size : int
         The number ``n`` of entries of the full state.
     """

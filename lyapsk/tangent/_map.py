@@ -36,7 +36,6 @@ class StepMap(Dynamics):
     """
 
     by_autograd = True
-    n_networks = 1
 
     def __init__(self, step, state, x=None):
         self.state_size = state.shape[-1]

@@ -225,10 +225,6 @@ class OwnCell(Cell):
     by_autograd = True
 
     @property
-    def state_size(self):
-        return self.n
-
-    @property
     def output_size(self):
         return self.n
 

@@ -25,10 +25,6 @@ class Stack(Dynamics):
     cells: tuple
 
     @property
-    def n_networks(self):
-        return self.cells[0].n_networks
-
-    @property
     def state_sizes(self):
         """State entries of each layer, in the order in which the state holds them."""
         return [cell.state_size for cell in self.cells]

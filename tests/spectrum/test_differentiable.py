@@ -7,7 +7,7 @@ from helpers import LAYERS, make_layer
 from torch import nn
 from torch.nn.utils import parametrize
 
-from lyapsk.spectrum import Drive, Position, differentiable_exponents, follow_frame, initial_frame
+from lyapsk.spectrum import Drive, differentiable_exponents, follow_frame, initial_frame
 from lyapsk.tangent import dynamics_of, map_tensors, named_gradients
 
 N_STEPS, K = 10, 2
@@ -38,7 +38,7 @@ def with_gradient(dynamics):
 @pytest.mark.parametrize("name", LAYERS)
 def test_exponents_are_those_of_the_frame_iteration(name):
     _, dynamics, drive, frame = setting(name)
-    followed = follow_frame(dynamics, drive, Position.start(drive.state, frame))
+    followed = follow_frame(dynamics, drive, frame)
     expected = followed.by_block[0, :, 0].mean(0)
     np.testing.assert_allclose(differentiable_exponents(dynamics, drive, frame), expected)
 

@@ -5,8 +5,7 @@ import sys
 import pytest
 import torch
 
-from lyapsk.spectrum import on_all_cores
-from lyapsk.spectrum._cores import SOON
+from lyapsk._cores import SOON, on_all_cores
 
 
 @pytest.fixture(params=[1, 2])

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import torch
 
-from .._process_setting import ProcessSetting
+from ._process_setting import ProcessSetting
 
 SOON = 1e-4
 """Seconds until a thread that waits for Python insists on its turn. Another has Python back from a
