@@ -394,6 +394,33 @@ def test_module_that_remembers_is_left_as_it_was(in_place):
     assert not module.h.any()
 
 
+class Carrying(nn.Module):
+    """Goes on from where the last batch ended, as training by truncated backpropagation does."""
+
+    def __init__(self):
+        super().__init__()
+        self.recurrent = nn.GRU(3, 4, batch_first=True)
+        self.h, self.kept, self.last, self.calls = None, torch.zeros(1, 3, 4), [None], {}
+
+    def forward(self, x):
+        y, h = self.recurrent(x, self.h)
+        self.h, self.last[0], self.calls["n"], self.new = h, h, 1, h
+        self.kept.copy_(h)
+        return y
+
+
+def test_plain_attributes_are_left_as_they_were():
+    module = Carrying()
+    expected = lyapunov_spectrum(module.recurrent, SEQUENCES).exponents
+    for _ in range(2):
+        np.testing.assert_allclose(lyapunov_spectrum(module, SEQUENCES).exponents, expected)
+    assert module.h is None
+    assert not module.kept.any()
+    assert module.last == [None]
+    assert module.calls == {}
+    assert not hasattr(module, "new")
+
+
 def test_pruned_weights_are_made_anew():
     torch.manual_seed(0)
     module = nn.Sequential(nn.GRU(3, 4, batch_first=True))
