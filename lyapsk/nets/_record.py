@@ -61,11 +61,14 @@ def record(model, module, layer, sequences, check):
             own_inputs, own_state = read_calls(layer, calls)
             check(layer, calls)
             inputs += own_inputs
-            states.append(own_state)
+            states.append((len(own_inputs), own_state))
             calls.clear()
-    if any(state is None for state in states):
+    given = [state for _, state in states if state is not None]
+    if not given:
         return inputs, None
-    return inputs, torch.cat(states)
+    start = kind_of(layer).start(layer)
+    start = torch.zeros_like(given[0][0]) if start is None else start.to(given[0])
+    return inputs, torch.cat([start.expand(n, -1) if own is None else own for n, own in states])
 
 
 @contextmanager

@@ -421,6 +421,21 @@ def test_plain_attributes_are_left_as_they_were():
     assert not hasattr(module, "new")
 
 
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_batches_start_where_the_module_starts_them(batch_size):
+    net = NeuralNet(Carrying, nn.MSELoss, batch_size=batch_size).initialize()
+    net.module_.kept = torch.zeros(1, batch_size, 4)
+    sequences = torch.as_tensor(SEQUENCES).float().repeat(2, 1, 1)
+    with torch.no_grad():
+        ends = [None]
+        for batch in sequences.split(batch_size):
+            ends.append(net.module_.recurrent(batch, ends[-1])[1])
+    starts = torch.cat([torch.zeros_like(ends[1]), *ends[1:-1]], 1)[0]
+    found = lyapunov_spectrum(net, sequences).per_sequence
+    expected = lyapunov_spectrum(net.module_.recurrent, sequences, initial_state=starts)
+    np.testing.assert_allclose(found, expected.per_sequence, rtol=1e-5)
+
+
 def test_pruned_weights_are_made_anew():
     torch.manual_seed(0)
     module = nn.Sequential(nn.GRU(3, 4, batch_first=True))
