@@ -6,6 +6,8 @@ import torch
 from torch.autograd import forward_ad
 from torch.utils.checkpoint import checkpoint
 
+from ._frames import without_lost
+
 
 def differentiable_exponents(dynamics, drive, frame):
     """Leading exponents of one network, with a gradient to its weights.
@@ -51,7 +53,8 @@ def _segment(dynamics, inputs, state, frames):
     total = frames.new_zeros(frames.shape[1])
     for x in inputs:
         state, pushed = _pushed(dynamics, x, state, frames)
-        Q, R = torch.linalg.qr(pushed.mT)
+        # Of a frame that is not finite the growth is minus infinity.
+        Q, R = torch.linalg.qr(without_lost(pushed)[0].mT)
         frames = Q.mT
         total = total + R.diagonal(dim1=-2, dim2=-1).abs().log().mean(0)
     return state, frames, total

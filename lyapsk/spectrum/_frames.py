@@ -34,7 +34,7 @@ def orthonormalize(tangents):
     """Factor pushed frames by QR: ``J_t Q_{t-1} = Q_t R_t``.
 
     A direction that is not above rounding error beside its own column is dead: its growth is
-    minus infinity.
+    minus infinity. Where a frame is not finite, its growth is not a number.
 
     Parameters
     ----------
@@ -50,13 +50,31 @@ def orthonormalize(tangents):
     factor : Tensor of shape (..., k, k)
         ``R_t``.
     """
+    tangents, lost = without_lost(tangents)
     Q, R = torch.linalg.qr(tangents.mT)
     diagonal = R.diagonal(dim1=-2, dim2=-1).abs()
     # The square of a factor may overflow where the factor does not.
     largest = R.abs().amax(-2).clamp_min(torch.finfo(R.dtype).tiny)
     norm = torch.linalg.vector_norm(R / largest.unsqueeze(-2), dim=-2) * largest
     noise = norm * RESOLUTION[R.dtype]
-    return Q.mT, diagonal.log().masked_fill(diagonal <= noise, -torch.inf), R
+    growth = diagonal.log().masked_fill(diagonal <= noise, -torch.inf)
+    return Q.mT, growth.masked_fill(lost, torch.nan), R
+
+
+def without_lost(tangents):
+    """Frames (..., k, n) with 0 in place of those that are not finite throughout.
+
+    On a GPU, factorisations of what is not finite may wait forever, or give finite numbers
+    (pytorch issues 134334, 173638).
+
+    Returns
+    -------
+    tangents : Tensor of shape (..., k, n)
+    lost : Tensor of shape (..., 1)
+        Which frames are replaced.
+    """
+    lost = ~tangents.isfinite().flatten(-2).all(-1, keepdim=True)
+    return tangents.masked_fill(lost.unsqueeze(-1), 0), lost
 
 
 def log_diagonal(frame):

@@ -1,8 +1,10 @@
 """Row-pivoted LU of pushed frames, in room that is made once for all steps."""
 
+import math
+
 import torch
 
-from ._frames import RESOLUTION
+from ._frames import RESOLUTION, without_lost
 
 
 class LU:
@@ -25,7 +27,8 @@ class LU:
         self._Z = tangents.mT
         self._diagonal = self._Z.diagonal(dim1=-2, dim2=-1)
         self._below = tangents.new_ones(k, n).triu_()
-        self._smallest = torch.finfo(tangents.dtype).tiny / torch.finfo(tangents.dtype).eps
+        limits = torch.finfo(tangents.dtype)
+        self._smallest, self._most = limits.tiny / limits.eps, int(math.log2(limits.max)) - 1
         whole = {"dtype": torch.int32, "device": tangents.device}
         self._swaps, self._info = (torch.empty(0, **whole) for _ in range(2))
         # In double precision, where whole numbers stay exact in every mode of multiplication.
@@ -46,15 +49,20 @@ class LU:
         pivots : Tensor of shape (..., k)
             Where ``abs diag U`` goes.
         careful : bool
-            Whether directions may be dead: pivots that are not above rounding error become 0, and
-            entries so small that a pivot's reciprocal might overflow are left out.
+            Whether directions may be dead, and frames not finite: pivots that are not above
+            rounding error become 0, entries beside their frame so small that a pivot's reciprocal
+            might overflow are left out, and pivots of a frame that is not finite are no numbers.
         """
         if careful:
-            self._tangents.masked_fill_(self._tangents.abs() < self._smallest, 0)
+            finite, lost = without_lost(self._tangents)
+            scale = self._scale(finite)
+            finite /= scale
+            torch.mul(finite, finite.abs() >= self._smallest, out=self._tangents)
         torch.linalg.lu_factor_ex(self._Z, out=(self._Z, self._swaps, self._info))
         torch.abs(self._diagonal, out=pivots)
         if careful:
             pivots.masked_fill_(pivots <= self._noise(pivots), 0)
+            pivots.mul_(scale.squeeze(-1)).masked_fill_(lost, torch.nan)
 
     def write_frame(self, out):
         """Write the columns of ``P L`` of the last factorisation to ``out``, (..., k, n)."""
@@ -64,6 +72,11 @@ class LU:
         self._diagonal.fill_(1)
         torch.mul(self._tangents, self._below, out=self._spare)
         torch.gather(self._spare, -1, self._row_of_each, out=out)
+
+    def _scale(self, tangents):
+        """The power of two of the largest entry of each frame, (..., 1, 1)."""
+        exponent = tangents.abs().amax((-2, -1), keepdim=True).frexp().exponent
+        return exponent.to(tangents.dtype).clamp(-self._most, self._most).exp2()
 
     def _noise(self, pivots):
         """Rounding error to expect in each pivot: of the sum ``(L U)_jj`` of independent terms."""

@@ -225,3 +225,37 @@ def test_subnormal_pivots_break_nothing():
     assert frame.isfinite().all()
     assert growth[0].isneginf().tolist() == [False, True, True, True]
     assert growth[1].isfinite().all()
+
+
+@pytest.mark.parametrize("method", ["lu", "qr"])
+@pytest.mark.parametrize(
+    ("dtype", "log_size"), [("float64", -700), ("float64", 700), ("float32", -75), ("float32", 75)]
+)
+def test_what_shrinks_or_grows_fast_as_a_whole_is_not_dead(method, dtype, log_size):
+    A = torch.tensor([[1.0, 0.3], [-0.2, 0.9]], dtype=torch.float64)
+    told = {"initial_state": [0.0, 0.0], "n_steps": 50, "method": method}
+    expected = lyapunov_spectrum(lambda s: A @ s, **told).exponents + log_size
+    A = (A * np.exp(float(log_size))).to(getattr(torch, dtype))
+    found = lyapunov_spectrum(lambda s: A @ s, **told, dtype=dtype).exponents
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9 if dtype == "float64" else 1e-4)
+
+
+@pytest.mark.parametrize("start", [[[0.0], [1.0]], [[0.0, 1.0]]])
+@pytest.mark.parametrize("method", ["lu", "qr"])
+@pytest.mark.parametrize("reads_pivots", [True, False])
+def test_an_infinite_slope_is_an_error_and_is_not_factored(
+    monkeypatch, start, method, reads_pivots
+):
+    from lyapsk.spectrum._elimination import Elimination
+
+    for name in ("lu_factor_ex", "qr"):
+        factor = getattr(torch.linalg, name)
+
+        def finite_only(tangents, *args, factor=factor, **options):
+            assert (reads_pivots and method == "lu") or tangents.isfinite().all()
+            return factor(tangents, *args, **options)
+
+        monkeypatch.setattr(torch.linalg, name, finite_only)
+    monkeypatch.setattr(Elimination, "_reads_pivots", reads_pivots)
+    with pytest.raises(NumericalError, match="sequence 0 is not finite from step 0 on"):
+        lyapunov_spectrum(torch.sqrt, initial_state=start, n_steps=5, method=method)
