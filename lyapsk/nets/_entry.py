@@ -59,7 +59,8 @@ def lyapunov_spectrum(
     n_steps : int, optional
         Length of the trajectories. Shorter than the sequences, it cuts them; longer, it joins as
         many sequences end to end as each trajectory needs and leaves out those that remain; where
-        all together are too short, they start over. By default the sequences' own length.
+        all together are too short, they start over, which takes nothing off the standard error
+        that comes of their length. By default the sequences' own length.
     n_exponents : int, optional
         Number ``k`` of leading exponents; by default all ``n``.
     warmup : int, default=0

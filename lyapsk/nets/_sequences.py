@@ -65,12 +65,15 @@ class Trajectories:
         With which of these each trajectory starts.
     stacked : list of (members, Tensor of shape (n_steps, 1, len(members), n_inputs))
         For each length, which trajectories have it.
+    n_distinct : int
+        Steps of all sequences together: a longer trajectory starts over.
     """
 
     first: torch.Tensor
     n_sequences: int
     starts: list
     stacked: list
+    n_distinct: int
 
     @classmethod
     def of(cls, inputs, options):
@@ -93,7 +96,7 @@ class Trajectories:
             (tuple(own), torch.stack([followed[i] for i in own], 1).unsqueeze(1))
             for own in members.values()
         ]
-        return cls(given[0], len(inputs), starts, stacked)
+        return cls(given[0], len(inputs), starts, stacked, sum(map(len, inputs)))
 
     def drives(self, state):
         """Drives of one network, one for each length.
@@ -108,7 +111,13 @@ class Trajectories:
         list of (members, Drive)
         """
         state = state[self.starts]
-        return [(own, Drive(state[None, own], x, len(x))) for own, x in self.stacked]
+        return [
+            (own, Drive(state[None, own], x, len(x), self._period(len(x))))
+            for own, x in self.stacked
+        ]
+
+    def _period(self, n_steps):
+        return self.n_distinct if n_steps > self.n_distinct else None
 
 
 def bare_inputs(sequences, width=None):

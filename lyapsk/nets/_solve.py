@@ -113,7 +113,7 @@ def _follow(unit, problems, options, tell):
             frame,
             method=method,
             warmup=options.warmup,
-            n_blocks=_n_blocks(n_sequences, unit.drive.n_steps - options.warmup, options),
+            n_blocks=_n_blocks(n_sequences, unit.drive, options),
             keep=options.keep,
             enough=_settled(options.tol),
             tell=tell and _in_networks(tell, unit, problems),
@@ -130,10 +130,11 @@ def _in_networks(tell, unit, problems):
     return lambda n_steps: tell(n_steps * by_step)
 
 
-def _n_blocks(n_sequences, n_steps, options):
+def _n_blocks(n_sequences, drive, options):
     """Blocks in each sequence: an even number that gives all sequences enough batch means."""
+    n_steps = drive.n_steps - options.warmup
     wanted = BATCH_MEANS if options.tol else max(2, -(-BATCH_MEANS // n_sequences))
-    return min(wanted + wanted % 2, n_steps)
+    return min(wanted + wanted % 2, n_steps, drive.period or n_steps)
 
 
 def _settled(tol):

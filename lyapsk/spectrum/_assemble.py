@@ -130,10 +130,17 @@ def _pooled(by_block):
 
 
 def _drift(by_block):
-    """Mean over the second half of the blocks less that over the first, (k,)."""
-    first = _pooled([blocks[:, : blocks.shape[1] // 2] for blocks in by_block])
-    second = _pooled([blocks[:, blocks.shape[1] // 2 :] for blocks in by_block])
-    first, second = (first if len(first) else second).mean(0), second.mean(0)
+    """Mean over the second half of each sequence's blocks less that over the first, (k,).
+
+    Sequences of a single block have none.
+    """
+    long = [blocks for blocks in by_block if blocks.shape[1] > 1]
+    if not long:
+        return np.zeros(by_block[0].shape[-1])
+    halves = [blocks.shape[1] // 2 for blocks in long]
+    first = np.concatenate([b[:, :half].mean(1) for b, half in zip(long, halves, strict=True)])
+    second = np.concatenate([b[:, half:].mean(1) for b, half in zip(long, halves, strict=True)])
+    first, second = first.mean(0), second.mean(0)
     with np.errstate(invalid="ignore"):
         return np.where(first == second, 0.0, second - first)
 
@@ -153,7 +160,11 @@ def _n_steps(pieces):
 def _kept(by_layer, name):
     if getattr(by_layer[0][0], name) is None:
         return None
-    layers = [_in_order(own, [getattr(piece, name) for piece in own]) for own in by_layer]
+    # With a tolerance each layer ends by itself.
+    fewest = min(getattr(piece, name).shape[1] for own in by_layer for piece in own)
+    layers = [
+        _in_order(own, [getattr(piece, name)[:, :fewest] for piece in own]) for own in by_layer
+    ]
     return np.concatenate(layers, axis=-1)
 
 

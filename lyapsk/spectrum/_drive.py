@@ -17,17 +17,20 @@ class Drive:
     inputs : Tensor of shape (n_steps, n_networks, n_sequences, n_inputs), or None
         None for maps without inputs.
     n_steps : int
+    period : int, optional
+        Steps after which the inputs start over, where there are fewer than the drive is long.
     """
 
     state: Tensor
     inputs: Tensor | None
     n_steps: int
+    period: int | None = None
 
     @property
     def shape(self):
         """Drives of equal shape may be joined by ``concatenate``."""
         width = None if self.inputs is None else self.inputs.shape[-1]
-        return (self.n_steps, *self.state.shape[1:], width)
+        return (self.n_steps, self.period, *self.state.shape[1:], width)
 
     @classmethod
     def concatenate(cls, drives):
@@ -36,7 +39,7 @@ class Drive:
         if len(drives) == 1:
             return first
         inputs = None if first.inputs is None else torch.cat([d.inputs for d in drives], 1)
-        return cls(torch.cat([d.state for d in drives]), inputs, first.n_steps)
+        return replace(first, state=torch.cat([d.state for d in drives]), inputs=inputs)
 
     def of_sequences(self, part):
         """The drive of a slice of the sequences."""

@@ -39,7 +39,9 @@ def follow_frame(
     warmup : int
         Steps that align state and frame and are left out of what is gathered.
     n_blocks : int
-        Number of nearly equal blocks of steps over which growth is averaged.
+        Number of nearly equal blocks of steps over which growth is averaged. Where the inputs
+        start over, those of one period, and each block holds the steps of all periods that read
+        the same inputs: what comes again tells nothing new of how growth varies.
     keep : collection of {"growth", "frames", "factors"}
         What to keep of every step: growth not with ``method="lu"``, frames and factors with
         ``method="qr"`` only.
@@ -57,12 +59,16 @@ def follow_frame(
     stepper.tell = tell
     stepper.advance(warmup)
     stepper.keep = keep
-    n_steps = drive.n_steps - warmup
-    edges = [warmup + n_steps * block // n_blocks for block in range(n_blocks + 1)]
-    means, lengths = [], []
-    for start, stop in pairwise(edges):
-        means.append(stepper.advance(stop) / (stop - start))
-        lengths.append(stop - start)
+    totals, lengths = [], []
+    for index, (start, stop) in enumerate(pairwise(_edges(drive, warmup, n_blocks))):
+        total, block = stepper.advance(stop), index % n_blocks
+        if index < n_blocks:
+            totals.append(total)
+            lengths.append(stop - start)
+        else:
+            totals[block] = totals[block] + total
+            lengths[block] += stop - start
+        means = [total / length for total, length in zip(totals, lengths, strict=True)]
         if enough is not None and enough(means):
             break
     gathered = Growth(
@@ -74,6 +80,18 @@ def follow_frame(
         factors=torch.stack(stepper.factors, 2) if "factors" in keep else None,
     )
     return _leading_first(gathered) if method == "diagonal" else gathered
+
+
+def _edges(drive, warmup, n_blocks):
+    """Steps at which blocks start, and the last one ends."""
+    n_steps = drive.n_steps - warmup
+    period = min(drive.period or n_steps, n_steps)
+    starts = (
+        first + period * block // n_blocks
+        for first in range(0, n_steps, period)
+        for block in range(n_blocks)
+    )
+    return [*(warmup + start for start in starts if start < n_steps), drive.n_steps]
 
 
 def _leading_first(growth):

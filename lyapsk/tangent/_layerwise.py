@@ -1,8 +1,9 @@
 """Layers one by one: the exponents of a stack are the union of its layers' own."""
 
+from dataclasses import replace
+
 import torch
 
-from ..spectrum import Drive
 from ._stack import Stack
 
 
@@ -30,7 +31,7 @@ def layerwise(layers, drive):
     for index, directions in enumerate(layers):
         outputs = []
         for cell, suffix, flips in zip(directions, ("", "_reverse"), ([], [0]), strict=False):
-            own = Drive(next(states), inputs.flip(flips), drive.n_steps)
+            own = replace(drive, state=next(states), inputs=inputs.flip(flips))
             parts.append((Stack((cell,)), own, f"l{index}{suffix}"))
             if index + 1 < len(layers):
                 followed = cell.follow(own.state, own.inputs)

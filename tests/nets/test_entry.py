@@ -508,3 +508,43 @@ def test_within_autocast_a_step_function_is_the_same():
     with torch.autocast("cpu"):
         found = lyapunov_spectrum(lambda s: torch.tanh(weight @ s), **arguments)
     np.testing.assert_array_equal(found.exponents, expected.exponents)
+
+
+def test_sequences_that_start_over_tell_no_more_than_they_hold():
+    torch.manual_seed(0)
+    layer, x = nn.GRU(1, 6), torch.randn(1, 50, 1)
+    options = {"n_steps": 1010, "warmup": 200, "method": "qr"}
+    growth = lyapunov_spectrum(layer, x, **options, keep="growth").growth[0]
+    found = lyapunov_spectrum(layer, x, **options)
+    edges = [50 * block // 16 for block in range(17)]
+    phases = np.searchsorted(edges, np.arange(810) % 50, side="right") - 1
+    blocks = np.array([growth[phases == block].mean(0) for block in range(16)])
+    errors = blocks.std(0, ddof=1) / 4
+    np.testing.assert_allclose(found.exponents, growth.mean(0)[found.order], rtol=1e-12)
+    np.testing.assert_allclose(found.standard_error, errors[found.order], rtol=1e-9)
+    assert found.n_steps == 810
+    assert lyapunov_spectrum(layer, x, **options, tol=1e-9).n_steps == 810
+    draws = [lyapunov_spectrum(layer, torch.randn(1, 50, 1), **options) for _ in range(12)]
+    spread = np.std([draw.exponents[0] for draw in draws], ddof=1)
+    assert 0.5 < np.mean([draw.standard_error[0] for draw in draws]) / spread < 4
+
+
+def test_drift_is_that_of_each_sequence():
+    def step(state, x):
+        return torch.exp(x) * state
+
+    for n_short, n in ((1, 3), (9, 1)):
+        short, long = [torch.ones(n, 1)] * n_short, torch.full((100, 1), -1.0)
+        found = lyapunov_spectrum(step, [*short, long], initial_state=torch.zeros(n_short + 1, 1))
+        np.testing.assert_allclose(found.drift, 0, atol=1e-12)
+
+
+def test_growth_is_kept_of_layers_that_end_at_their_own_steps():
+    torch.manual_seed(0)
+    layer, x = nn.LSTM(2, 6, num_layers=3), torch.randn(4, 2000, 2)
+    options = {"coupling": "layers", "keep": "growth", "tol": 0.01}
+    found = lyapunov_spectrum(layer, x, **options)
+    assert found.growth.shape == (4, found.n_steps[0], 36)
+    assert found.n_steps[0] < 2000
+    with_all = lyapunov_spectrum(layer, x, coupling="layers", keep="growth").growth
+    np.testing.assert_array_equal(found.growth, with_all[:, : found.n_steps[0]])
