@@ -2,8 +2,9 @@
 
 import numpy as np
 
-ROUNDING = 1e-9
-"""Nats per step within which an exponent in double precision may only differ from 0 by rounding."""
+ROUNDING = 1e-6
+"""Nats per step within which an exponent, in single precision too, may only differ from 0 by
+rounding."""
 
 
 def told_from_zero(exponents):

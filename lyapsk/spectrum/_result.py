@@ -159,7 +159,7 @@ class LyapunovSpectrum:
 
     @property
     def n_positive(self):
-        """Number of positive exponents, above 1e-9 nats per step."""
+        """Number of positive exponents, above 1e-6 nats per step."""
         return int((told_from_zero(self.exponents) > 0).sum())
 
     @property
@@ -177,7 +177,7 @@ class LyapunovSpectrum:
     def gradient_horizon(self):
         """``1 / abs(largest exponent)``: steps over which gradients change by a factor of e.
 
-        Infinite within 1e-9 nats per step of 0.
+        Infinite within 1e-6 nats per step of 0.
         """
         largest = abs(float(told_from_zero(self.exponents[0])))
         return 1 / largest if largest > 0 else np.inf
@@ -197,7 +197,7 @@ class LyapunovSpectrum:
 
         ``j + (l_1 + ... + l_j) / abs(l_{j+1})`` with the largest ``j`` for which the sum is not
         negative. Where the sum of all exponents computed is not negative, their number: the state
-        size for a full spectrum, a lower bound for a partial one. Exponents within 1e-9 nats per
+        size for a full spectrum, a lower bound for a partial one. Exponents within 1e-6 nats per
         step of 0 count as 0. Kaplan, Yorke (1979).
         """
         return kaplan_yorke_dimension(self.exponents)

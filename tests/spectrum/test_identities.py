@@ -204,3 +204,14 @@ def test_gpu_agrees_with_cpu(name):
     cpu = lyapunov_spectrum(layer, SEQUENCES, device="cpu")
     gpu = lyapunov_spectrum(layer, SEQUENCES, device="cuda")
     np.testing.assert_allclose(gpu.exponents, cpu.exponents, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("n", [2, 8, 100])
+def test_what_only_turns_neither_grows_nor_forgets(n, dtype):
+    torch.manual_seed(n)
+    Q = torch.linalg.qr(torch.randn(n, n, dtype=torch.float64)).Q.to(getattr(torch, dtype))
+    found = lyapunov_spectrum(lambda s: Q @ s, initial_state=np.zeros(n), n_steps=99, dtype=dtype)
+    assert (found.n_positive, found.entropy_rate) == (0, 0)
+    assert found.gradient_horizon == np.inf
+    assert found.kaplan_yorke_dimension == n
