@@ -15,7 +15,7 @@ ROUNDING = 10
 """How many times the rounding errors of the dynamics a forward's may be."""
 COARSE = 2**-8
 """Relative rounding error of products in the formats of few digits that torch may choose for single
-precision: on a GPU, and in autocast, of which the outputs do not tell."""
+precision."""
 
 
 def check_agreement(layer, calls):
@@ -28,8 +28,8 @@ def check_agreement(layer, calls):
     ----------
     layer : recurrent layer or cell
         In eval mode.
-    calls : list of (inputs, hx, output)
-        As ``recorded_calls`` lists them during one forward.
+    calls : Calls
+        During one forward.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def check_agreement(layer, calls):
         if not known.any():
             continue
         with torch.autocast(x.device.type, enabled=False):
-            _compare(layer, x[known], start, expected[known])
+            _compare(layer, x[known], start, expected[known], coarse=calls.coarse)
             if index == 0 and is_own:  # its points lie about the states: one sequence will do
                 check_push(layer, x[known], start)
 
@@ -77,7 +77,7 @@ def _outputs(layer, calls, sequences):
     )
 
 
-def _compare(layer, x, start, expected):
+def _compare(layer, x, start, expected, *, coarse):
     """Refuse dynamics that do not give the outputs expected (n_steps, n_outputs) along ``x``."""
     width, is_own = expected.shape[-1], kind_of(layer).is_own
     follow = _outputs_of_own if is_own else _outputs_of_known
@@ -90,7 +90,7 @@ def _compare(layer, x, start, expected):
         )
     distance = (given[:, :width] - expected.to(given)).abs().amax(-1)
     precision = torch.finfo(expected.dtype).eps
-    if expected.is_cuda or not is_own:
+    if coarse:
         precision = max(precision, COARSE)
     allowed = precision**0.5 * (1 + expected.abs().max().to(given))
     if (distance <= allowed).all():

@@ -26,7 +26,7 @@ from ._arrays import as_tensor
 from ._check import check_lazy, check_ranges, check_sequences, check_state, check_weights
 from ._derivative import check_map
 from ._locate import find_layer, module_of
-from ._record import record, recorded_calls, refresh_weights
+from ._record import argument_names, record, recorded_calls, refresh_weights
 from ._sequences import Trajectories
 from ._undisturbed import undisturbed
 
@@ -145,13 +145,17 @@ def _check_bare(layer, sequence, taken_by):
     weight = next(iter(weights.values()), sequence)
     checked = kind.is_own or form is None
     x = sequence[: 4 if checked else 1].to(weight.device, weight.real.dtype, copy=True)
-    x = x[:1] if kind.is_cell else x.unsqueeze(1 - kind.batch_first(layer))
-    given = (x,)
+    if kind.is_cell:  # step by step, where it takes the state before
+        steps = x.unsqueeze(1)[: None if len(argument_names(layer)) > 1 else 1]
+    else:
+        steps = x.unsqueeze(1 - kind.batch_first(layer)).unsqueeze(0)
+    state = ()
     if kind.is_own and n_required(layer.forward) > 1:
-        given = x, kind.start(layer).to(x).unsqueeze(0)
+        state = (kind.start(layer).to(x).unsqueeze(0),)
     with recorded_calls(layer) if checked else nullcontext() as calls:
         try:
-            layer(*given)
+            for x in steps:
+                state = (layer(x, *state),)
         except Exception as error:
             raise InvalidInputError(
                 f"sequences: the {type(layer).__name__}'s own forward failed on inputs of shape "

@@ -18,6 +18,7 @@ from .._message import message_of
 from ..exceptions import InvalidInputError, LyapskError, RecurrentLayerError
 from ..tangent import kind_of
 from ._arrays import as_tensor
+from ._precision import is_coarse
 
 WEIGHT_MAKERS = BasePruningMethod, SpectralNorm, WeightNorm
 ONE_STEP = (
@@ -71,15 +72,30 @@ def record(model, module, layer, sequences, check):
     return inputs, torch.cat([start.expand(n, -1) if own is None else own for n, own in states])
 
 
+class Calls(list):
+    """The (inputs, hx, output) of each call of a layer.
+
+    Attributes
+    ----------
+    coarse : bool
+        Whether any may have been computed with products of few digits, which outputs do not tell.
+    """
+
+    coarse = False
+
+
 @contextmanager
 def recorded_calls(layer):
-    """List the (inputs, hx, output) of each call of ``layer`` while the block runs."""
-    calls, names = [], _argument_names(layer)
+    """``Calls`` of ``layer`` while the block runs."""
+    calls, names = Calls(), argument_names(layer)
 
     def keep(_, args, kwargs, output):
         given = [*args, *(kwargs.get(name) for name in names[len(args) :])]
         inputs, hx = (*given, None)[:2]
         calls.append(tuple(_copied(value) for value in (inputs, hx, output)))
+        if isinstance(inputs, torch.Tensor | PackedSequence):
+            # Within the forward, which may choose a precision of its own.
+            calls.coarse |= is_coarse(inputs.data.device)
 
     # Hooks change what a layer gives out, but of a cell what it goes on from as well.
     before_others = not kind_of(layer).is_cell
@@ -99,7 +115,7 @@ def _copied(value):
     return tuple(map(_copied, value)) if isinstance(value, tuple | list) else value
 
 
-def _argument_names(layer):
+def argument_names(layer):
     """What the layer's forward calls its inputs and states."""
     parameters = inspect.signature(layer.forward).parameters.values()
     return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][:2]
@@ -221,8 +237,7 @@ def read_calls(layer, calls):
     Parameters
     ----------
     layer : recurrent layer or cell
-    calls : list of (inputs, hx, output)
-        As ``recorded_calls`` lists them.
+    calls : Calls
 
     Returns
     -------

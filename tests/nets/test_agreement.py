@@ -41,10 +41,10 @@ class OtherWeights(nn.Module):
         return torch.func.functional_call(self.layer, weights, (x,))[0]
 
 
-def large(layer):
+def large(layer, times=3):
     with torch.no_grad():
         for weight in layer.parameters():
-            weight.mul_(3)
+            weight.mul_(times)
     return layer
 
 
@@ -63,7 +63,21 @@ def halved(output):
     return 0.5 * output[0], output[1]
 
 
+def other_recurrence(cell):
+    """A cell that is patched to take a tenth of its recurrent weights."""
+    own = type(cell).forward
+    cell.forward = lambda x, h=None: own(cell, x, None if h is None else 0.1 * h)
+    return cell
+
+
 DIFFERENT = {
+    "hook of a cell that changes little": lambda: Loop(
+        hooked(nn.GRUCell(2, 3), lambda h: 0.95 * h)
+    ),
+    "hook of a cell of small states": lambda: Loop(
+        hooked(large(nn.RNNCell(2, 3, bias=False), 0.1), lambda h: 0.5 * h)
+    ),
+    "patched cell": lambda: other_recurrence(nn.RNNCell(2, 3)),
     "hook of a cell": lambda: Loop(hooked(large(nn.RNNCell(2, 3)), lambda h: 0.5 * h)),
     "weights that change": lambda: Loop(large(nn.GRUCell(2, 3)), times=0.5),
     "other weights": lambda: OtherWeights(nn.GRU(2, 3, batch_first=True)),
@@ -101,9 +115,28 @@ def test_rounding_is_not_taken_for_a_difference(kind, times, dtype):
     lyapunov_spectrum(nn.Sequential(layer).to(dtype), 10 * X, n_exponents=1)
 
 
+class Autocast(nn.Sequential):
+    """Chooses the precision by itself."""
+
+    def forward(self, x):
+        with torch.autocast("cpu"):
+            return super().forward(x)
+
+
 @pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
 def test_nor_is_that_of_autocast(kind):
     torch.manual_seed(0)
-    model = nn.Sequential(large(kind(2, 16, batch_first=True)))
+    layer = large(kind(2, 16, batch_first=True))
+    lyapunov_spectrum(Autocast(layer), 10 * X, n_exponents=1)
     with torch.autocast("cpu"):
-        lyapunov_spectrum(model, 10 * X, n_exponents=1)
+        lyapunov_spectrum(nn.Sequential(layer), 10 * X, n_exponents=1)
+
+
+def test_nor_is_that_of_products_of_few_digits():
+    torch.manual_seed(0)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        lyapunov_spectrum(nn.Sequential(nn.RNN(64, 128, batch_first=True)), torch.randn(2, 9, 64))
+    finally:
+        torch.set_float32_matmul_precision(before)
