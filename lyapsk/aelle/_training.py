@@ -121,13 +121,18 @@ class Best:
 
 def check_device(device):
     """Return the name of the device to train on, "cpu" for None, or refuse."""
+    n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
     try:
-        kind = torch.device("cpu" if device is None else device).type
+        asked = torch.device("cpu" if device is None else device)
     except RuntimeError:
-        kind = None
-    if kind == "cpu" or (kind == "cuda" and torch.cuda.is_available()):
+        asked = None
+    if asked is not None and (
+        asked.type == "cpu" or (asked.type == "cuda" and (asked.index or 0) < n_cuda)
+    ):
         return str(device or "cpu")
-    cuda = "'cuda'" if torch.cuda.is_available() else "no 'cuda' (torch finds no CUDA device)"
+    cuda = ", ".join(f"'cuda:{i}'" for i in range(n_cuda)) or (
+        "no 'cuda' (torch finds no CUDA device)"
+    )
     raise InvalidInputError(
         f"device={device!r} cannot be used; available are None, 'cpu' and {cuda}. "
         "Leave device=None to train on the CPU."

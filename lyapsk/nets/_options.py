@@ -141,7 +141,10 @@ def _usable_device(device):
     if device is None:
         if not torch.cuda.is_available():
             return torch.device("cpu")
-        return torch.device("cuda", torch.cuda.current_device())
+        try:
+            return torch.device("cuda", torch.cuda.current_device())
+        except RuntimeError:  # in a process that was forked from one that uses it
+            return torch.device("cpu")
     try:
         tried = torch.zeros(1, device=device)
         tried.item()

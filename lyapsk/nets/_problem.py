@@ -26,6 +26,7 @@ from ._arrays import as_tensor
 from ._check import check_lazy, check_ranges, check_sequences, check_state, check_weights
 from ._derivative import check_map
 from ._locate import find_layer, module_of
+from ._precision import full_precision
 from ._record import argument_names, record, recorded_calls, refresh_weights
 from ._sequences import Trajectories
 from ._undisturbed import undisturbed
@@ -123,7 +124,7 @@ def _pose_layer(model, module, sequences, options, name, initial_state, like):
     parts = []
     for members, drive in trajectories.drives(state.to(like)):
         if options.coupling_of(layers) == "layers":
-            with options.without_autocast():
+            with options.without_autocast(), full_precision():
                 parts += [Part(*part, members) for part in layerwise(layers, drive)]
         else:
             label = "l0" if len(cells) == 1 else None

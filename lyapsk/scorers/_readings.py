@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import PackedSequence, pad_sequence
 
 from .._cores import on_all_cores
 from .._message import message_of
+from .._process_setting import ProcessSetting
 from .._random import same_generators
 from ..exceptions import InvalidInputError, NumericalError, RecurrentLayerError
 from ..nets import arranged, check_agreement, made_once, read_calls, recorded_calls
@@ -229,10 +230,16 @@ def joined(parts):
     return pad_sequence(list(chain(*parts)), batch_first=True, padding_value=torch.nan)
 
 
+# Not cudnn.flags, which refuses where its precision was set by torch's newer names.
+_CUDNN = ProcessSetting(
+    lambda: cudnn.enabled, lambda enabled: setattr(cudnn, "enabled", enabled), lambda _: False
+)
+
+
 @contextmanager
 def with_backward():
     """Let autograd through a net in eval mode: there cuDNN's recurrent layers have no backward."""
-    with torch.enable_grad(), cudnn.flags(enabled=False):
+    with torch.enable_grad(), _CUDNN.changed():
         yield
 
 

@@ -147,6 +147,15 @@ def test_cuda_is_refused_where_there_is_none():
         check_device("cuda")
 
 
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert check_device("cuda") == "cuda"
+    assert check_device(torch.device("cuda:1")) == "cuda:1"
+    with pytest.raises(InvalidInputError, match=r"'cuda:5' .* 'cpu' and 'cuda:0', 'cuda:1'"):
+        check_device("cuda:5")
+
+
 def test_a_row_that_counts_twice_is_like_two():
     inputs, targets = make_rows()
     shares = torch.ones(N_ROWS, dtype=torch.float64)

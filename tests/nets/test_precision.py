@@ -39,11 +39,15 @@ def test_precision_is_full_within_the_block_and_given_back(allowed, of_each_back
     assert torch.get_float32_matmul_precision() == allowed
 
 
+@pytest.mark.parametrize("coupling", ["full", "layers"])
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=[pytest.mark.gpu, NO_GPU])])
-def test_spectra_in_single_precision_do_not_lose_digits_to_it(allowed, device):
+def test_spectra_in_single_precision_do_not_lose_digits_to_it(allowed, device, coupling):
     torch.manual_seed(0)
-    layer, X = nn.RNN(4, 64), np.random.default_rng(0).normal(size=(8, 60, 4))
-    exact = lyapunov_spectrum(layer, X, device=device).exponents
-    found = lyapunov_spectrum(layer, X, dtype="float32", device=device).exponents
+    n_layers = 1 if coupling == "full" else 3
+    layer, X = nn.RNN(4, 64, n_layers), np.random.default_rng(0).normal(size=(8, 60, 4))
+    options = {"device": device, "coupling": coupling}
+    exact = lyapunov_spectrum(layer, X, **options).exponents
+    found = lyapunov_spectrum(layer, X, dtype="float32", **options).exponents
     np.testing.assert_allclose(found, exact, atol=1e-4)
+    np.testing.assert_allclose(found[:10], exact[:10], atol=5e-6)
     assert torch.get_float32_matmul_precision() == allowed

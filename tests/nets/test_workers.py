@@ -102,6 +102,15 @@ def test_workers_keep_to_one_thread_and_the_device_that_they_see(
     assert torch.get_num_threads() == 2
 
 
+def test_a_process_that_was_forked_from_one_with_a_gpu_takes_the_cpu(monkeypatch):
+    def refuses():
+        raise RuntimeError("Cannot re-initialize CUDA in forked subprocess.")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", refuses)
+    assert Options.checked().device == torch.device("cpu")
+
+
 def test_chunks_put_networks_of_one_shape_together():
     problems = [pose(net, Sequences(X), Options.checked(device="cpu")) for net in population()]
     chunks = _many._chunks(problems, range(12), n_jobs=2, kept=False)

@@ -711,9 +711,22 @@ def test_batches_of_unequal_lengths():
     np.testing.assert_allclose(alignment.per_sequence, alone)
 
 
+@pytest.mark.skipif(
+    not hasattr(torch.backends.cudnn, "rnn"), reason="this torch has one setting for all backends"
+)
+def test_where_precision_was_set_by_newer_names(monkeypatch):
+    net = make_net()
+    expected = SMALL(net, X, Y)
+    monkeypatch.setattr(torch.backends.cudnn.rnn, "fp32_precision", "ieee")
+    assert SMALL(net, X, Y) == expected
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
 def test_gpu_agrees_with_cpu(kind):
-    score = SMALL(make_net(kind), X, Y)
-    assert SMALL(make_net(kind, device="cuda"), X, Y) == pytest.approx(score, abs=1e-4)
+    here, there = (
+        GradientAlignmentScorer(n_directions=2, device=device) for device in ("cpu", "cuda")
+    )
+    score = here(make_net(kind), X, Y)
+    assert there(make_net(kind, device="cuda"), X, Y) == pytest.approx(score, abs=1e-4)

@@ -302,8 +302,8 @@ def test_recurrent_tangent_is_a_finite_difference():
 @pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
 def test_gpu_agrees_with_cpu(kind):
     y = np.array([0, 1, 2, 0])
-    here = frame_gradient(make_net(kind), tokens(), y)
-    there = frame_gradient(make_net(kind, device="cuda"), tokens(), y)
+    here = frame_gradient(make_net(kind), tokens(), y, device="cpu")
+    there = frame_gradient(make_net(kind, device="cuda"), tokens(), y, device="cuda")
     np.testing.assert_allclose(there.share, here.share, atol=1e-4)
 
 
