@@ -7,6 +7,7 @@ from helpers import LAYERS, dense_jacobians, growth_of, make_layer
 from torch import nn
 
 from lyapsk import lyapunov_spectrum
+from lyapsk.exceptions import NumericalError
 from lyapsk.spectrum import initial_frame
 from lyapsk.tangent import dynamics_of
 
@@ -198,12 +199,28 @@ def test_float32_is_close_to_float64():
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("options", [{}, {"n_exponents": 2}, {"method": "qr"}, {"keep": "growth"}])
 @pytest.mark.parametrize("name", LAYERS)
-def test_gpu_agrees_with_cpu(name):
+def test_gpu_agrees_with_cpu(name, options):
     layer = make_layer(name)
-    cpu = lyapunov_spectrum(layer, SEQUENCES, device="cpu")
-    gpu = lyapunov_spectrum(layer, SEQUENCES, device="cuda")
+    cpu = lyapunov_spectrum(layer, SEQUENCES, device="cpu", **options)
+    gpu = lyapunov_spectrum(layer, SEQUENCES, device="cuda", **options)
     np.testing.assert_allclose(gpu.exponents, cpu.exponents, atol=1e-6)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("n", [1, 4, 64, 1600])
+@pytest.mark.parametrize("method", ["lu", "qr"])
+def test_on_a_gpu_dead_directions_and_infinite_slopes_are_told(n, method):
+    state = torch.ones(2, n, dtype=torch.float64, device="cuda")
+    options = {"n_steps": 3, "method": method}
+    scale = torch.linspace(1, 0, n, dtype=torch.float64, device="cuda")
+    found = lyapunov_spectrum(lambda s: 0.5 * scale * s, initial_state=state, **options).exponents
+    assert np.isneginf(found).sum() == (n > 1)
+    state[1, 0] = 0
+    with pytest.raises(NumericalError, match="sequence 1 is not finite from step 0 on"):
+        lyapunov_spectrum(torch.sqrt, initial_state=state, **options)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
