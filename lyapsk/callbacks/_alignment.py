@@ -34,6 +34,8 @@ class AlignmentMonitor(Monitor):
         Name of the recurrent layer, where the module has several.
     random_state : int, RandomState or None, default=0
         Draws the sequences.
+    prefix : str, default=""
+        Put before the names that are recorded, to tell those of several layers apart.
 
     Attributes
     ----------
@@ -62,7 +64,7 @@ class AlignmentMonitor(Monitor):
     [False, True]
     """
 
-    names = (
+    _names = (
         "alignment_state",
         "alignment_adjoint",
         "gradient_share",
@@ -80,8 +82,9 @@ class AlignmentMonitor(Monitor):
         n_draws=0,
         layer=None,
         random_state=0,
+        prefix="",
     ):
-        super().__init__(n_sequences, epochs, random_state)
+        super().__init__(n_sequences, epochs, random_state, prefix)
         self.n_directions = n_directions
         self.n_singular = n_singular
         self.n_draws = n_draws

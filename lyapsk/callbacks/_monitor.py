@@ -6,7 +6,8 @@ from abc import abstractmethod
 
 import numpy as np
 
-from ..exceptions import LyapskError, LyapskWarning
+from .._checks import refusal
+from ..exceptions import InvalidInputError, LyapskError, LyapskWarning
 from ._epochs import is_chosen, outside_of_epoch
 from ._few import OfFewSequences
 
@@ -16,13 +17,11 @@ class Monitor(OfFewSequences):
 
     Parameters
     ----------
-    n_sequences : int
-        Sequences that are read, drawn once from the validation data, or from the training data
+    n_sequences, epochs, random_state
+        See ``OfFewSequences``; the sequences are of the validation data, or of the training data
         where there are no others.
-    epochs : "doubling", int or collection of int
-        After epochs 1, 2, 4, 8 and so on; every how many epochs; or after which.
-    random_state : int, RandomState or None
-        Draws the sequences.
+    prefix : str
+        Of ``names``.
 
     Attributes
     ----------
@@ -30,11 +29,36 @@ class Monitor(OfFewSequences):
         What is recorded; the last is the time that it took, in seconds.
     before_ : dict of str to float
         The numbers before the first epoch, under the same names.
-    indices_ : ndarray of int
-        Sequences that are read.
     """
 
-    names = ()
+    _names = ()
+
+    def __init__(self, n_sequences, epochs, random_state, prefix):
+        super().__init__(n_sequences, epochs, random_state)
+        self.prefix = prefix
+
+    @property
+    def names(self):
+        """What is recorded in the history."""
+        return tuple(f"{self.prefix}{name}" for name in self._names)
+
+    def initialize(self):
+        """Forget what was seen, and check what was asked for."""
+        super().initialize()
+        if not isinstance(self.prefix, str):
+            raise refusal("prefix", self.prefix, "a string")
+        return self
+
+    def on_train_begin(self, net, **kwargs):
+        """Refuse two that would record under the same names."""
+        for _, other in net.callbacks_:
+            twice = set(self.names) & set(getattr(other, "names", ()))
+            if other is not self and twice:
+                raise InvalidInputError(
+                    f"prefix: got {self.prefix!r}, with which {type(self).__name__} records "
+                    f"{min(twice)!r} in the history as {type(other).__name__} does. Give each a "
+                    "prefix of its own, such as 'encoder_'."
+                )
 
     @abstractmethod
     def read(self, net, dataset, epoch):

@@ -27,6 +27,8 @@ class LyapunovMonitor(Monitor):
         Name of the recurrent layer, where the module has several.
     random_state : int, RandomState or None, default=0
         Draws the sequences.
+    prefix : str, default=""
+        Put before the names that are recorded, to tell those of several layers apart.
 
     Attributes
     ----------
@@ -67,7 +69,7 @@ class LyapunovMonitor(Monitor):
     True
     """
 
-    names = (
+    _names = (
         "lyapunov_largest",
         "lyapunov_entropy_rate",
         "lyapunov_n_positive",
@@ -75,8 +77,8 @@ class LyapunovMonitor(Monitor):
         "lyapunov_dur",
     )
 
-    def __init__(self, *, n_sequences=1, epochs=DOUBLING, layer=None, random_state=0):
-        super().__init__(n_sequences, epochs, random_state)
+    def __init__(self, *, n_sequences=1, epochs=DOUBLING, layer=None, random_state=0, prefix=""):
+        super().__init__(n_sequences, epochs, random_state, prefix)
         self.layer = layer
 
     def initialize(self):

@@ -33,7 +33,8 @@ class PredictedScoreStopping(Callback):
         Score to beat. By default that of the networks in `seen`.
     seen : sequence of float, default=()
         Final scores of other networks. It may grow as they are trained: it is looked at anew at
-        each reading. While it is empty and there is no `bar`, nothing is stopped.
+        each reading. Those that are not finite, of networks that diverged, count as the worst of
+        the others. While there are none and no `bar`, nothing is stopped.
     quantile : float, default=1.0
         Which of `seen` is the bar: 1 is the best, 0.5 the median.
     probability : float, default=0.95
@@ -161,10 +162,21 @@ class PredictedScoreStopping(Callback):
             )
 
     def _current_bar(self):
-        if self.bar is not None or not len(self.seen):
+        if self.bar is not None:
             return self.bar
+        seen = self._seen()
+        finite = seen[np.isfinite(seen)]
+        if not len(finite):
+            return None
+        worst = finite.min() if self.greater_is_better else finite.max()
         level = self.quantile if self.greater_is_better else 1 - self.quantile
-        return float(np.quantile(self.seen, level))
+        return float(np.quantile(np.where(np.isfinite(seen), seen, worst), level))
+
+    def _seen(self):
+        try:
+            return np.array(self.seen, dtype=float).reshape(len(self.seen))
+        except (TypeError, ValueError) as error:
+            raise refusal("seen", self.seen, "a sequence of numbers") from error
 
     def _stop(self, net, reason):
         self.stopped_ = reason
@@ -189,6 +201,7 @@ class PredictedScoreStopping(Callback):
             value = getattr(self, name)
             if not (isinstance(value, Real) and least <= value <= 1):
                 raise refusal(name, value, f"between {least} and 1")
-        if not (self.bar is None or isinstance(self.bar, Real)):
-            raise refusal("bar", self.bar, "a number, or None")
+        if not (self.bar is None or (isinstance(self.bar, Real) and np.isfinite(self.bar))):
+            raise refusal("bar", self.bar, "a finite number, or None")
+        self._seen()
         check_epochs(self.epochs)

@@ -190,18 +190,24 @@ class HistoryDisplay(Display):
 
     def _mark_levels(self):
         self.references_ = []
-        if not self.values.keys().isdisjoint({"alignment_state", "alignment_adjoint"}):
+        names = set(map(_without_prefix, self.values))
+        if names & {"alignment_state", "alignment_adjoint"}:
             self.references_ += draw_chance_and_containment(self.ax_)
-        if "lyapunov_largest" in self.values:
+        if "lyapunov_largest" in names:
             self.references_.append(draw_level(self.ax_, 0, "edge of chaos"))
 
     def _annotate(self):
-        units = dict.fromkeys(_UNITS.get(name, str(name)) for name in self.values)
+        units = dict.fromkeys(_UNITS.get(_without_prefix(name), str(name)) for name in self.values)
         label = self.value_name or ", ".join(units)
         self.ax_.set(xlabel="Epochs", ylabel=label[:1].upper() + label[1:])
         self.ax_.xaxis.get_major_locator().set_params(integer=True)
         if len(self.values) > 1:
             self.ax_.legend(fontsize="small")
+
+
+def _without_prefix(name):
+    """What a callback calls a number, whatever prefix it was given."""
+    return next((own for own in _UNITS if str(name).endswith(own)), name)
 
 
 def _monitors(net):

@@ -10,14 +10,14 @@ from torch import nn
 
 from lyapsk import lyapunov_spectrum
 from lyapsk.callbacks import LyapunovMonitor
-from lyapsk.exceptions import LyapskWarning
+from lyapsk.exceptions import InvalidInputError, LyapskWarning
 
 X, Y = tokens(n_sequences=60), np.tile([0, 1, 2], 20)
 
 
 def fit(monitor, **kwargs):
-    settings = {"max_epochs": 4, "train_split": None, **kwargs}
-    return make_net(callbacks=[monitor], **settings).fit(X, Y)
+    settings = {"callbacks": [monitor], "max_epochs": 4, "train_split": None, **kwargs}
+    return make_net(**settings).fit(X, Y)
 
 
 def test_numbers_are_those_of_the_spectrum():
@@ -78,7 +78,7 @@ def test_beside_checkpoints_and_early_stopping(tmp_path):
 def test_prints_as_columns(capsys):
     fit(LyapunovMonitor(), verbose=1)
     printed = capsys.readouterr().out
-    for name in LyapunovMonitor.names:
+    for name in LyapunovMonitor().names:
         assert name in printed
 
 
@@ -156,3 +156,17 @@ def test_a_network_that_remembers_is_not_warned_of():
     net.set_params(verbose=0, max_epochs=1)
     net.fit(np.full((10, 50, 1), 0.01, "float32"), np.zeros((10, 1), "float32"))
     assert net.history[-1, "lyapunov_largest"] == pytest.approx(np.log(0.99))
+
+
+def test_monitors_of_several_layers_record_under_names_of_their_own():
+    layers = {"layer": "recurrent", "epochs": 1}
+    monitors = [LyapunovMonitor(**layers), LyapunovMonitor(**layers, prefix="again_")]
+    net = fit(None, callbacks=monitors, max_epochs=2)
+    for monitor in monitors:
+        recorded = net.history[:, f"{monitor.prefix}lyapunov_largest"]
+        assert recorded == [monitor.spectra_[epoch].exponents[0] for epoch in (1, 2)]
+    twins = [LyapunovMonitor(), LyapunovMonitor(n_sequences=2)]
+    with pytest.raises(InvalidInputError, match="prefix: got '', with which LyapunovMonitor rec"):
+        fit(None, callbacks=twins)
+    with pytest.raises(InvalidInputError, match="prefix: got 3"):
+        fit(LyapunovMonitor(prefix=3))

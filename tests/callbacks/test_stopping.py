@@ -74,10 +74,19 @@ def test_bar_by_what_was_seen(greater_is_better, quantile, bar):
     settings = {"greater_is_better": greater_is_better, "seen": seen, "quantile": quantile}
     before = [(-1e9 * towards, 1.0)] * 5
     assert len(fit(Says(*before), **settings)[0].history) == 4
-    seen += [1, 3, 5, 7, 9]
+    seen += [1, 3, np.nan, 5, 7, np.inf, 9] if quantile == 1 else [1, 3, 5, 7, 9]
     just_ahead, just_behind = bar + 0.1 * towards, bar - 0.1 * towards
     net, *_ = fit(Says(*[(just_ahead, 0.01)] * 2, (just_behind, 0.01)), **settings)
     assert len(net.history) == 2
+
+
+@pytest.mark.parametrize(("greater_is_better", "bar"), [(True, 1), (False, 7)])
+def test_those_that_diverged_count_as_the_worst(greater_is_better, bar):
+    predictor = Says((bar, 1e9), (bar + (0.1 if greater_is_better else -0.1), 0.01), (bar, 0.0))
+    settings = {"greater_is_better": greater_is_better, "quantile": 0.4}
+    seen = [np.nan, 1, np.inf, 7, -np.inf]
+    assert len(fit(predictor, **settings, seen=seen)[0].history) == 2
+    assert len(fit(Says(*[(bar, 0.0)] * 5), **settings, seen=[np.nan])[0].history) == 4
 
 
 def test_only_chosen_epochs_are_looked_at():
@@ -133,6 +142,9 @@ REFUSED = {
     "no spread": ({"predictor": WithoutSpread()}, "predictor: .*TypeError.*standard deviation"),
     "no direction": ({"greater_is_better": "loss"}, "greater_is_better: got 'loss'"),
     "bar": ({"bar": "best"}, "bar: got 'best'"),
+    "bar that is no number": ({"bar": np.nan}, "bar: got nan.* finite number"),
+    "seen": ({"seen": ["good"]}, r"seen: got \['good'\]. It must be a sequence of numbers"),
+    "seen that is no sequence": ({"seen": 3}, "seen: got 3"),
     "quantile": ({"quantile": 50}, r"quantile: got 50.*between 0 and 1"),
     "probability": ({"probability": 0.2}, r"probability: got 0.2.*between 0.5 and 1"),
     "epochs": ({"epochs": 0}, r"epochs: got 0"),

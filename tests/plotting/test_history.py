@@ -132,3 +132,11 @@ def test_misfits_are_refused(epochs, values, message, ax):
 def test_what_holds_no_numbers_is_refused(epochs, values, message, ax):
     with pytest.raises(InvalidTypeError, match=message):
         draw(epochs, values, ax=ax)
+
+
+def test_numbers_with_a_prefix_have_their_units_and_levels(ax):
+    display = HistoryDisplay.from_predictions(
+        [0, 1], {"encoder_lyapunov_largest": [-0.5, -0.2]}, ax=ax
+    )
+    assert ax.get_ylabel() == "Nats per step"
+    assert len(display.references_) == 1
