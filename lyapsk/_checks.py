@@ -3,7 +3,9 @@
 import math
 from numbers import Integral, Real
 
-from .exceptions import InvalidInputError
+import numpy as np
+
+from .exceptions import InvalidInputError, InvalidTypeError
 
 
 def refusal(name, value, allowed):
@@ -54,3 +56,22 @@ def check_choice(name, value, choices):
     """One of several choices."""
     if not any(isinstance(value, type(choice)) and value == choice for choice in choices):
         raise refusal(name, value, " or ".join(map(repr, choices)))
+
+
+def check_rows(X):
+    """Refuse lists of networks, of spectra, or of rows of unequal lengths in place of rows."""
+    if not isinstance(X, list | tuple) or not len(X):
+        return
+    make = (
+        "LyapunovSpectrumTransformer makes rows of one length of networks (fit_transform) and of "
+        "their spectra (from_spectra)."
+    )
+    first = X[0]
+    if hasattr(first, "state_dict") or not (isinstance(first, Real) or np.iterable(first)):
+        raise InvalidTypeError(f"X: its entries are {type(first).__name__}s, not numbers. {make}")
+    lengths = {len(row) for row in X if np.iterable(row)}
+    if len(lengths) > 1:
+        raise InvalidInputError(
+            f"X: its rows have {min(lengths)} to {max(lengths)} entries. They must be of one "
+            f"length. {make}"
+        )

@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
+import torch
+from helpers import make_net
+from torch import nn
 
+from lyapsk import AeLLEClassifier, AeLLERegressor, SpectrumStatistics, lyapunov_spectrum
 from lyapsk._checks import check_choice, check_count, check_positive, check_range
-from lyapsk.exceptions import InvalidInputError
+from lyapsk.exceptions import InvalidInputError, InvalidTypeError
 
 
 @pytest.mark.parametrize("value", [1, 7, np.int64(3)])
@@ -47,3 +51,20 @@ def test_choices():
 def test_no_choices(value):
     with pytest.raises(InvalidInputError, match=r"method: got .*must be 'qr' or 'lu' or 'float64'"):
         check_choice("method", value, {"qr": 1, "lu": 2, "float64": 3})
+
+
+SPECTRA = [lyapunov_spectrum(nn.GRU(1, n), torch.zeros(2, 5, 1)) for n in (3, 5)]
+NO_ROWS = {
+    "nets": ([make_net(), make_net()], InvalidTypeError, "NeuralNetClassifiers, not numbers"),
+    "modules": ([nn.Sequential(nn.GRU(1, 3))] * 2, InvalidTypeError, "Sequentials, not numbers"),
+    "spectra": (SPECTRA, InvalidTypeError, "LyapunovSpectrums, not numbers"),
+    "unequal": ([s.exponents for s in SPECTRA], InvalidInputError, "rows have 3 to 5 entries"),
+}
+
+
+@pytest.mark.parametrize("case", NO_ROWS)
+@pytest.mark.parametrize("kind", [AeLLERegressor, AeLLEClassifier, SpectrumStatistics])
+def test_what_is_no_rows_yet_is_told_how_to_become_some(kind, case):
+    X, error, message = NO_ROWS[case]
+    with pytest.raises(error, match=f"X: its .*{message}.* LyapunovSpectrumTransformer makes rows"):
+        kind().fit(X, [0, 1])

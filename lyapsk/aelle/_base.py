@@ -12,6 +12,7 @@ from sklearn.utils import check_array, check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._checks import check_rows
 from .._persistence import Persistent
 from .._random import seeded
 from ..exceptions import InvalidInputError, NumericalError
@@ -285,12 +286,14 @@ class BaseAeLLE(Persistent, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
 
     def _validate_rows(self, X):
         check_is_fitted(self)
+        check_rows(X)
         X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite=False)
         return _check_finite(X)
 
     def _validate_training_rows(self, X, y, sample_weight, **kwargs):
         """Rows that count, their targets, and what they count."""
         check_device(self.device)
+        check_rows(X)
         X, y = validate_data(
             self, X, y, dtype=np.float64, ensure_min_samples=2, ensure_all_finite=False, **kwargs
         )

@@ -47,11 +47,12 @@ def check_inputs(inputs):
 
 def check_state(initial_state, n_sequences, state_size):
     """Initial states as (n_sequences, n), from as many or from one for all."""
-    state = torch.atleast_2d(as_tensor(initial_state, "initial_state"))
+    given = as_tensor(initial_state, "initial_state")
+    state = torch.atleast_2d(given)
     fits = state.ndim == 2 and state.shape[1] == state_size and len(state) in (1, n_sequences)
     if not fits or state.numel() == 0:
         raise InvalidInputError(
-            f"initial_state: got shape {tuple(state.shape)}. It must be ({n_sequences or 1}, "
+            f"initial_state: got shape {tuple(given.shape)}. It must be ({n_sequences or 1}, "
             f"{state_size or 1}): one full state for each sequence, or ({state_size or 1},): one "
             "for all. A full state holds the layers side by side, and of each LSTM h before c."
         )

@@ -137,6 +137,13 @@ def _forwards(model, module, sequences):
     except LyapskError:
         raise
     except Exception as error:
+        if isinstance(model, NeuralNet) and isinstance(sequences, list):
+            raise InvalidInputError(
+                "sequences: got a list, which skorch takes for several inputs of one length, and "
+                f"failed on with {type(error).__name__}: {message_of(error)}. Pass an array, a "
+                "torch Dataset, or, where the module itself takes a list of sequences, "
+                "net.module_ in place of the net."
+            ) from error
         raise InvalidInputError(
             f"sequences: the module's own forward failed on them with {type(error).__name__}: "
             f"{message_of(error)}. They must be what {type(module).__name__}.forward takes, "

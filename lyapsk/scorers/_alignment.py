@@ -20,6 +20,8 @@ from ._source import Source
 
 _SIDES = {"state": state_side, "adjoint": adjoint_side}
 
+USUAL_DIRECTIONS = 5
+
 _FAR = 0.01
 """Relative distance to autograd from which on there is a warning."""
 
@@ -45,9 +47,9 @@ class GradientAlignmentScorer(BaseEstimator):
 
     Parameters
     ----------
-    n_directions : int, default=5
+    n_directions : int, optional
         Leading directions of the frame, fewer than the size ``n`` of the full state: all of them
-        contain every vector.
+        contain every vector. By default 5, or ``n - 1`` where that is fewer.
     n_singular : int, default=2
         Leading singular vectors of the gradient. Where a gradient has a smaller rank, the
         average is over those that it has.
@@ -115,7 +117,7 @@ class GradientAlignmentScorer(BaseEstimator):
     def __init__(
         self,
         *,
-        n_directions=5,
+        n_directions=None,
         n_singular=2,
         side="state",
         layer=None,
@@ -197,14 +199,19 @@ class GradientAlignmentScorer(BaseEstimator):
         check_count("warmup", self.warmup, least=0)
         check_choice("side", self.side, _SIDES)
         source = Source(net, self.layer, random_state=self.random_state, device=self.device)
-        check_counts(self.n_directions, self.n_singular, source.dynamics)
+        check_counts(self._n_directions(source), self.n_singular, source.dynamics)
         return source
+
+    def _n_directions(self, source):
+        if self.n_directions is not None:
+            return self.n_directions
+        return max(1, min(USUAL_DIRECTIONS, source.dynamics.state_size - 1))
 
     def _overlaps(self, source, readings):
         """Overlaps (n_sequences, n_steps, q, m) without the warm-up, NaN where there are none."""
         for reading in readings:
             check_length(reading.lengths, self.warmup)
-        frame = source.frame(self.n_directions)
+        frame = source.frame(self._n_directions(source))
         follow = partial(self._overlaps_of, source.dynamics, frame)
         overlaps = joined(chain(*in_parts(follow, readings, partial(_numbers_each, frame))))
         if self.side == "state":

@@ -46,15 +46,16 @@ class Log:
     def check_some_left(self):
         """Raise where everything failed."""
         if len(self.failures) == len(self.seconds):
-            raise NumericalError(self._summary())
+            raise NumericalError(self.summary())
 
     def tell(self):
         """Warn of what failed."""
         if self.failures:
-            message = f"{self._summary()} They count as the worst; see failures_."
+            message = f"{self.summary()} They count as the worst; see failures_."
             warnings.warn(message, FailedNetworkWarning, stacklevel=5)
 
-    def _summary(self):
+    def summary(self):
+        """How many failed, and why the first did."""
         i, cause = next(iter(self.failures.items()))
         n_failed, n_candidates = len(self.failures), len(self.seconds)
         return (

@@ -372,9 +372,12 @@ class LyapunovSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     def _report(self, race, settings, log):
         if not race.finished.any():
+            remedy = "Raise n_epochs_budget."
+            if log.failures:
+                remedy = f"{log.summary()} Mend that, or raise n_epochs_budget where others go on."
             raise NumericalError(
-                f"no candidate reached max_epochs={race.rungs[-1]} within {race.budget} epochs; "
-                f"{len(log.failures)} failed. Raise n_epochs_budget."
+                f"no candidate reached max_epochs={race.rungs[-1]} within {race.budget} epochs. "
+                f"{remedy}"
             )
         self.failures_ = sorted(log.failures.items())
         self.cv_results_ = results_table(race, settings, log, self.error_score)

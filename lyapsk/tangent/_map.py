@@ -43,7 +43,13 @@ class StepMap(Dynamics):
 
         def of_one(state, x):
             # A step may write into what it is given.
-            return step(*(v if v is None else v.clone() for v in (state, x)[:n_given]))
+            after = step(*(v if v is None else v.clone() for v in (state, x)[:n_given]))
+            if not isinstance(after, torch.Tensor):
+                raise InvalidInputError(
+                    f"model: the step function returned {type(after).__name__}. It must return one "
+                    "tensor (n,), the next state: join parts with torch.cat or torch.stack."
+                )
+            return after
 
         self._step = of_one
         self._try(state, x)
@@ -88,13 +94,16 @@ class StepMap(Dynamics):
     def _try(self, state, x):
         try:
             after = self._followed(state, [None] if x is None else x[None, None])[0]
+        except InvalidInputError:
+            raise
         except Exception as error:
             other = "float32" if state.dtype == torch.float64 else "float64"
             raise InvalidInputError(
                 f"model: the step function failed on a state of shape ({self.state_size},) with "
                 f"{type(error).__name__}: {message_of(error)}. It must take one state (n,)"
                 f"{'' if x is None else f' and one input ({x.shape[-1]},)'}, of {state.dtype} on "
-                f"{state.device}: convert tensors that it holds, or pass dtype={other!r} or device."
+                f"{state.device}, and be made of torch's operations, not numpy's: convert tensors "
+                f"that it holds, or pass dtype={other!r} or device."
             ) from error
         if (after.shape, after.dtype) != (state.shape, state.dtype):
             raise InvalidInputError(

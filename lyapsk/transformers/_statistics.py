@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._checks import check_rows
 from .._persistence import Persistent
 from ..exceptions import InvalidInputError
 from ..spectrum import entropy_rate, kaplan_yorke_dimension
@@ -124,6 +125,7 @@ class SpectrumStatistics(Persistent, TransformerMixin, BaseEstimator):
         return np.array([float(threshold) for threshold in self.thresholds])
 
     def _validated(self, X, *, reset):
+        check_rows(X)
         X = validate_data(self, X, reset=reset, dtype=float, ensure_all_finite=False)
         if (X > LARGEST).any() or np.isnan(X).all(1).any():
             raise InvalidInputError(

@@ -267,7 +267,7 @@ REFUSED = {
         lambda state, x: torch.ones(4, 4, dtype=torch.float32) @ state,
         {"initial_state": np.ones(4)},
         InvalidInputError,
-        "of torch.float64 on cpu: convert .*dtype='float32' or device",
+        "of torch.float64 on cpu, and be made of .*: convert .*dtype='float32' or device",
     ),
     "zero steps": (
         GRU,
@@ -470,6 +470,11 @@ def test_a_list_is_one_input_and_a_tuple_several():
     expected = lyapunov_spectrum(layer, equal).per_sequence
     found = lyapunov_spectrum(nn.Sequential(layer), equal).per_sequence
     np.testing.assert_array_equal(found, expected)
+    net = NeuralNet(Packs, nn.MSELoss).initialize()
+    with pytest.raises(
+        InvalidInputError, match=r"a list, which skorch takes .* net\.module_ in pl"
+    ):
+        lyapunov_spectrum(net, lists)
     Inputs = namedtuple("Inputs", ["sequences", "scale"])
     doubled = lyapunov_spectrum(model, Inputs(lists, np.float32(2)))
     expected = lyapunov_spectrum(model.recurrent, [2 * x for x in lists]).per_sequence

@@ -711,6 +711,16 @@ def test_batches_of_unequal_lengths():
     np.testing.assert_allclose(alignment.per_sequence, alone)
 
 
+@pytest.mark.parametrize("n_units", [3, 5, 8])
+def test_by_default_five_directions_or_all_but_one(n_units):
+    net = make_net(n_units=n_units)
+    n_directions = min(5, n_units - 1)
+    found = GradientAlignmentScorer().analyze(net, X, Y)
+    assert found.overlaps.shape[1] == n_directions
+    expected = GradientAlignmentScorer(n_directions=n_directions)(net, X, Y)
+    assert GradientAlignmentScorer()(net, X, Y) == found.score == expected
+
+
 @pytest.mark.skipif(
     not hasattr(torch.backends.cudnn, "rnn"), reason="this torch has one setting for all backends"
 )

@@ -177,3 +177,16 @@ def test_a_step_at_a_kink_or_with_another_derivative_on_purpose_is_taken_as_it_i
     np.testing.assert_allclose(found.exponents, np.full(2, np.log(0.5)), atol=1e-9)
     found = lyapunov_spectrum(torch.abs, initial_state=torch.zeros(2), n_steps=9)
     assert not np.isnan(found.exponents).any()
+
+
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        (lambda s: (s, s), "returned tuple. It must return one tensor"),
+        (lambda s: None, "returned NoneType"),
+        (lambda s: np.sin(s), "made of torch's operations, not numpy's"),
+    ],
+)
+def test_what_a_step_must_be_is_told(step, told):
+    with pytest.raises(InvalidInputError, match=f"model: the step function .*{told}"):
+        lyapunov_spectrum(step, initial_state=[0.1, 0.2], n_steps=5)
