@@ -7,6 +7,7 @@ from ..exceptions import InvalidInputError, InvalidTypeError
 from ._band import plot_with_band
 from ._display import Display
 from ._levels import REFERENCE, draw_chance_and_containment
+from ._matplotlib import check_axes
 
 _KINDS = ("steps", "share")
 
@@ -82,6 +83,7 @@ class GradientAlignmentDisplay(Display):
         """
         from .. import GradientAlignmentScorer
 
+        check_axes(ax, cls.__name__)
         alignment = (scorer or GradientAlignmentScorer()).analyze(net, X, y)
         return cls.from_predictions(alignment, kind=kind, ax=ax, **kwargs)
 

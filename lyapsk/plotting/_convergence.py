@@ -5,7 +5,7 @@ import numpy as np
 from .._checks import is_count, refusal
 from ._band import plot_with_band
 from ._display import Display
-from ._matplotlib import line_style
+from ._matplotlib import check_axes, line_style
 from ._values import check_growth
 
 
@@ -79,6 +79,7 @@ class ConvergenceDisplay(Display):
         """
         from .. import lyapunov_spectrum
 
+        check_axes(ax, cls.__name__)
         spectrum = lyapunov_spectrum(model, sequences, **({"keep": "growth"} | options))
         return cls.from_predictions(spectrum, indices=indices, ax=ax)
 

@@ -6,7 +6,7 @@ from .._checks import check_count, is_count, refusal
 from ..exceptions import InvalidInputError
 from ._display import Display
 from ._inputs import shade, trace
-from ._matplotlib import line_style
+from ._matplotlib import check_axes, line_style
 from ._values import check_growth, check_numbers
 
 _GROWTH, _DECAY = "#d55e00", "#0072b2"
@@ -97,6 +97,7 @@ class GrowthDisplay(Display):
         """
         from .. import lyapunov_spectrum
 
+        check_axes(ax, cls.__name__)
         sequences = inputs[None] if hasattr(inputs, "ndim") else np.asarray(inputs)[None]
         shape = tuple(sequences.shape[1:])
         check_numbers("inputs", inputs, shape)

@@ -2,6 +2,8 @@
 
 from importlib.util import find_spec
 
+from ..exceptions import InvalidTypeError
+
 
 def check_matplotlib(caller):
     """Raise an error that says what to install if matplotlib is missing.
@@ -36,9 +38,29 @@ def collection_style(kwargs, **defaults):
     return defaults | normalize_kwargs(kwargs, Collection)
 
 
+def check_axes(ax, caller):
+    """Refuse what nothing can be drawn on, before anything long is computed.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib cannot be imported.
+    InvalidTypeError
+        If `ax` is neither None nor axes.
+    """
+    check_matplotlib(caller)
+    from matplotlib.axes import Axes
+
+    if not (ax is None or isinstance(ax, Axes)):
+        raise InvalidTypeError(
+            f"ax: got {type(ax).__name__}. It must be one matplotlib Axes, as axes[0] of what "
+            "plt.subplots(1, 2) returns, or None for a new figure."
+        )
+
+
 def axes_for(ax, caller):
     """`ax`, or the axes of a new figure."""
-    check_matplotlib(caller)
+    check_axes(ax, caller)
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt

@@ -6,6 +6,7 @@ from numbers import Real
 import numpy as np
 from scipy.special import ndtri
 from scipy.stats import rankdata
+from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 
 from .._checks import refusal
@@ -100,12 +101,17 @@ class PredictionDisplay(Display):
         Raises
         ------
         InvalidTypeError
-            If `estimator` cannot predict.
+            If `estimator` cannot predict, or predicts classes.
         """
         if not hasattr(estimator, "predict"):
             raise InvalidTypeError(
                 f"estimator: got {type(estimator).__name__}, which has no predict. It must be a "
                 "fitted regressor, or a pipeline that ends in one."
+            )
+        if is_classifier(estimator):
+            raise InvalidTypeError(
+                f"estimator: got {type(estimator).__name__}, a classifier. It must be a fitted "
+                "regressor; of classes draw sklearn.metrics.ConfusionMatrixDisplay."
             )
         if _gives_std(estimator):
             y_pred, y_std = estimator.predict(X, return_std=True)

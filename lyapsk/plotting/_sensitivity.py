@@ -7,7 +7,7 @@ from ..exceptions import InvalidInputError, InvalidTypeError
 from ._band import plot_with_band
 from ._display import Display
 from ._inputs import shade
-from ._matplotlib import line_style
+from ._matplotlib import check_axes, line_style
 from ._text import with_minus
 
 _GROWTH_LABELS = {
@@ -97,6 +97,7 @@ class InputSensitivityDisplay(Display):
         """
         from .. import InputSensitivityScorer
 
+        check_axes(ax, cls.__name__)
         sensitivity = (scorer or InputSensitivityScorer()).analyze(net, X, y)
         return cls.from_predictions(sensitivity, sequence=sequence, inputs=inputs, ax=ax, **kwargs)
 

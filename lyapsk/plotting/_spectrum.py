@@ -6,7 +6,7 @@ from ..exceptions import InvalidInputError, InvalidTypeError
 from ._band import draw_band
 from ._colours import PALETTE, value_colours
 from ._display import Display
-from ._matplotlib import collection_style
+from ._matplotlib import check_axes, collection_style
 from ._values import check_colours, check_numbers, check_values, is_list, is_spectrum
 
 
@@ -22,8 +22,9 @@ class SpectrumDisplay(Display):
     ----------
     spectra : LyapunovSpectrum, or list of LyapunovSpectrum, array-like or None
         Spectrum of each network: exponents in nats per step, largest first, (n_exponents,).
-        Those that are not finite leave a gap in the line, and None, for a network that failed,
-        has no line. An exponent between two gaps is a dot.
+        Those of minus infinity are triangles at the bottom, others that are not finite leave a
+        gap in the line, and None, for a network that failed, has no line. An exponent between two
+        gaps is a dot.
     errors : list of array-like or None, default=None
         Standard errors of the exponents of each network, drawn as bands where they are finite.
         None takes those that a LyapunovSpectrum has.
@@ -43,6 +44,8 @@ class SpectrumDisplay(Display):
         One standard error to both sides, in the colour of the line; None without errors.
     dots_ : matplotlib PathCollection
         Exponents between gaps, of all networks.
+    dead_ : matplotlib PathCollection or None
+        Exponents of minus infinity, of all networks; None without any.
     colorbar_ : matplotlib Colorbar or None
         None without `values`.
     ax_ : matplotlib Axes
@@ -99,6 +102,7 @@ class SpectrumDisplay(Display):
         """
         from .. import lyapunov_spectrum
 
+        check_axes(ax, cls.__name__)
         networks = estimator if isinstance(estimator, list | tuple | np.ndarray) else [estimator]
         spectra = [lyapunov_spectrum(network, sequences) for network in networks]
         looks = {"values": values, "value_name": value_name, "names": names, "ax": ax}
@@ -157,7 +161,7 @@ class SpectrumDisplay(Display):
         InvalidTypeError
             If a spectrum, its errors or `values` do not hold numbers.
         """
-        curves = self._curves()
+        curves, dead = self._curves()
         errors = self._checked_errors(curves)
         values = check_colours(self.values, len(curves), "values")
         names = self._checked_names(len(curves))
@@ -168,6 +172,7 @@ class SpectrumDisplay(Display):
         elif names is not None:
             look["colors"] = list(PALETTE[: len(curves)])
         self._draw_lines(curves, collection_style(kwargs, **look))
+        self._draw_dead(dead)
         self._draw_bands(curves, errors)
         self.ax_.autoscale_view()
         self._annotate(names)
@@ -185,14 +190,16 @@ class SpectrumDisplay(Display):
         return self.spectra
 
     def _curves(self):
-        """Relative ranks and exponents of each network, (2, n_exponents); NaN for gaps."""
+        """Relative ranks and exponents of each network, (2, n_exponents), NaN for gaps; and ranks
+        of those of minus infinity."""
         curves = [_curve(spectrum, f"spectra[{i}]") for i, spectrum in enumerate(self._list())]
         if all(np.isnan(exponents).all() for _, exponents in curves):
             raise InvalidInputError(
                 f"spectra: got {len(curves)}, none of which holds a number. Pass at least one "
                 "spectrum of a network that did not fail."
             )
-        return [np.where(np.isfinite(curve), curve, np.nan) for curve in curves]
+        dead = [ranks[np.isneginf(exponents)] for ranks, exponents in curves]
+        return [np.where(np.isfinite(curve), curve, np.nan) for curve in curves], dead
 
     def _checked_errors(self, curves):
         """Standard errors of each network, or None for those without."""
@@ -227,6 +234,20 @@ class SpectrumDisplay(Display):
         colours = [self._colour(i) for i, dot in enumerate(dots) for _ in dot.T]
         self.dots_ = self.ax_.scatter(*np.hstack(dots), s=6, c=colours, linewidths=0)
 
+    def _draw_dead(self, dead):
+        """Triangles at the lower edge, whatever the scale."""
+        self.dead_ = None
+        ranks = np.concatenate(dead)
+        if not len(ranks):
+            return
+        colours = [self._colour(i) for i, own in enumerate(dead) for _ in own]
+        self.dead_ = self.ax_.scatter(
+            *(ranks, np.full_like(ranks, 0.02)),
+            transform=self.ax_.get_xaxis_transform(),
+            **{"s": 16, "c": colours, "marker": "v", "linewidths": 0},
+        )
+        self.ax_.dataLim.update_from_data_x(ranks, ignore=False)
+
     def _draw_bands(self, curves, errors):
         self.bands_ = [
             None if error is None else draw_band(self.ax_, *curve, error, self._colour(i))
@@ -239,7 +260,9 @@ class SpectrumDisplay(Display):
         return colours[i % len(colours)]
 
     def _annotate(self, names):
-        self.ax_.set(xlabel="Relative rank of the exponent", ylabel="Exponent (nats per step)")
+        below = "" if self.dead_ is None else " (triangles: minus infinity)"
+        xlabel = f"Relative rank of the exponent{below}"
+        self.ax_.set(xlabel=xlabel, ylabel="Exponent (nats per step)")
         self.colorbar_ = None
         if self.values is not None:
             self.colorbar_ = self.figure_.colorbar(self.lines_, ax=self.ax_, label=self.value_name)

@@ -184,9 +184,10 @@ def _training(networks, request, left_out):
         epochs = sorted({e for own in networks for e in own.description["checkpoints"]})
         epochs = [str(epoch) for epoch in epochs if epoch < max_epochs]
         raise InvalidInputError(
-            f"{title}, {counted(max_epochs, 'epoch')}: {counted(len(networks), 'network')}, of "
-            f"which no weights of epoch {request.epoch} were kept, or that is the last. Before it "
-            f"there are those of {', '.join(epochs) or 'none'}."
+            f"{title}: epoch {request.epoch} was asked for, of which no weights were kept of its "
+            f"{counted(len(networks), 'network')}, or which is the last of {max_epochs}. Kept are "
+            f"those of epochs {', '.join(epochs) or 'none'}: ask for one of these, or keep "
+            "others by checkpoints= of make_population."
         )
     if len(there) < len(networks):
         left_out.append(

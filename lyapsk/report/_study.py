@@ -50,7 +50,7 @@ def study(training, seed=0, *, n_jobs=None, verbose=1):
         spectra = _spectra(transformer, training)
         unread = np.array([spectrum is None for spectrum in spectra])
         used = np.flatnonzero(finished & ~unread)
-        _check_enough(training, used, unread.sum())
+        _check_enough(training, used, transformer.failures_)
         features = transformer.from_spectra([spectra[i] for i in used])
         early, final = training.loss_early[used], training.loss_final[used]
         is_log = bool(min(early.min(), final.min()) > 0)
@@ -88,14 +88,17 @@ def _spectra(transformer, training):
     return spectra
 
 
-def _check_enough(training, used, n_unread=0):
+def _check_enough(training, used, failures=()):
     """Refuse what cannot be cross-validated."""
     if len(used) < MINIMUM_NETWORKS:
         n_diverged = int((~np.isfinite(training.loss_final)).sum())
-        unread = f" and the spectra of {n_unread} cannot be taken" if n_unread else ""
+        unread, remedy = "", "train more networks, or others."
+        if failures:
+            unread = f" and the spectra of {len(failures)} cannot be taken"
+            remedy = f"mend that, of which the first is: {failures[0][1]}"
         raise NumericalError(
             f"{training.title}: {n_diverged} of {counted(len(training), 'network')} diverged"
-            f"{unread}, and {MINIMUM_NETWORKS} are needed: train more networks, or others."
+            f"{unread}, and {MINIMUM_NETWORKS} are needed: {remedy}"
         )
 
 

@@ -140,7 +140,7 @@ def test_refusals(run, population, here):
     for arguments, message in [
         (["gone"], "gone: there is no such directory"),
         (["empty"], "empty holds no trained network"),
-        ([population, "--epoch", 2], "no weights of epoch 2 were kept"),
+        ([population, "--epoch", 2], "epoch 2 was asked for, of which no weights were kept"),
         ([population, "--data", "gone.npy"], "gone.npy: there is no such file"),
         ([population, "--data", "flat.npy"], "flat.npy: its array has shape (). It must be"),
         ([population, "--module", "gone:make"], "importing gone failed"),

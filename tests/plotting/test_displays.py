@@ -3,8 +3,11 @@ import sys
 
 import numpy as np
 import pytest
+from torch import nn
 
+import lyapsk
 from lyapsk import plotting
+from lyapsk.exceptions import InvalidTypeError
 from lyapsk.plotting import (
     BetterSpectrumDisplay,
     ConvergenceDisplay,
@@ -101,3 +104,22 @@ def test_missing_matplotlib_says_what_to_install(display, monkeypatch):
 def test_matplotlib_is_not_imported_with_the_displays():
     code = "import sys, lyapsk.plotting; assert 'matplotlib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("wrong", [[None], "left", 3])
+def test_what_is_no_axes_is_refused(display, wrong):
+    with pytest.raises(InvalidTypeError, match=rf"ax: got {type(wrong).__name__}.*axes\[0\]"):
+        display.plot(wrong)
+
+
+@pytest.mark.parametrize("name", ["SpectrumDisplay", "ConvergenceDisplay", "GrowthDisplay"])
+def test_and_before_anything_is_computed(name, monkeypatch):
+    monkeypatch.setattr(lyapsk, "lyapunov_spectrum", None)
+    with pytest.raises(InvalidTypeError, match="ax: got list"):
+        getattr(plotting, name).from_estimator(nn.GRU(1, 2), np.zeros((1, 3, 1)), ax=[None])
+
+
+@pytest.mark.parametrize("name", ["GradientAlignmentDisplay", "InputSensitivityDisplay"])
+def test_and_before_anything_is_scored(name):
+    with pytest.raises(InvalidTypeError, match="ax: got list"):
+        getattr(plotting, name).from_estimator(None, None, None, ax=[None])

@@ -4,7 +4,7 @@ import pytest
 from scipy.stats import norm, spearmanr
 from sklearn.decomposition import PCA
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.linear_model import BayesianRidge, LinearRegression
+from sklearn.linear_model import BayesianRidge, LinearRegression, LogisticRegression
 from sklearn.metrics import r2_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -131,3 +131,10 @@ def test_what_holds_no_numbers_is_refused(values, ax):
 def test_levels_are_probabilities(level, ax):
     with pytest.raises(InvalidInputError, match=r"level: got .*between 0 and 1, for example 0.9"):
         draw(TRUE, PREDICTED, STD, level=level, ax=ax)
+
+
+def test_classes_are_refused(ax):
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    classifier = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, X[:, 0] > 0)
+    with pytest.raises(InvalidTypeError, match="estimator: got Pipeline, a classifier"):
+        PredictionDisplay.from_estimator(classifier, X, X[:, 0] > 0, ax=ax)

@@ -200,3 +200,15 @@ def test_misfits_are_refused(spectra, others, message, ax):
 def test_what_is_no_spectrum_is_refused(spectra, others, message, ax):
     with pytest.raises(InvalidTypeError, match=message):
         SpectrumDisplay(spectra, **others).plot(ax)
+
+
+def test_dead_directions_are_triangles_at_their_ranks(ax):
+    spectra = [np.array([0.5, -1.0, -np.inf, -np.inf, -np.inf]), np.array([0.0, np.nan, -np.inf])]
+    display = SpectrumDisplay.from_predictions(spectra, names=["a", "b"], ax=ax)
+    np.testing.assert_allclose(display.dead_.get_offsets()[:, 0], [0.5, 0.75, 1, 1])
+    colours = display.lines_.get_colors()[[0, 0, 0, 1]]
+    np.testing.assert_allclose(display.dead_.get_facecolors()[:, :3], colours[:, :3])
+    assert ax.get_xlim()[1] > 1
+    assert "triangles" in ax.get_xlabel()
+    alive = SpectrumDisplay.from_predictions([np.array([0.5, -1.0])], ax=ax)
+    assert alive.dead_ is None

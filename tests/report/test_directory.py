@@ -85,7 +85,7 @@ def test_twins_that_were_kept_at_other_epochs_count_once(directory, quick):
 
 def test_epochs_that_were_not_kept(directory, quick):
     for epoch in (2, 7):
-        with pytest.raises(InvalidInputError, match=r"11 networks.* there are those of 0, 1\."):
+        with pytest.raises(InvalidInputError, match=r"11 networks.* those of epochs 0, 1: ask"):
             read_trainings(directory, Request(epoch=epoch))
     quick(digits_by_rows(), 14, directory=directory, checkpoints=(0,))
     _, left_out = read_trainings(directory, Request(epoch=1))
