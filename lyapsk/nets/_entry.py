@@ -62,7 +62,8 @@ def lyapunov_spectrum(
         all together are too short, they start over, which takes nothing off the standard error
         that comes of their length. By default the sequences' own length.
     n_exponents : int, optional
-        Number ``k`` of leading exponents; by default all ``n``.
+        Number ``k`` of leading exponents; by default all ``n``. They are the first of all once the
+        frame is aligned: over few steps later directions may grow more, see ``warmup``.
     warmup : int, default=0
         Steps at the start of each trajectory that align state and frame and are left out of the
         mean.

@@ -46,7 +46,8 @@ class LyapunovSpectrumTransformer(Persistent, TransformerMixin, BaseEstimator):
     layer : str, optional
         Name of the recurrent layer, where the modules have several.
     n_exponents : int, optional
-        Number of leading exponents; by default all.
+        Number of leading exponents; by default all. Quantiles and statistics are then of these
+        alone: the relative rank is that among them, and ``size`` is their number.
     n_points : int or None, default=64
         Points of the quantile grid over relative rank from 0 (largest) to 1 (smallest). None
         keeps the exponents as they are, padded with ``floor`` to the widest network seen in
