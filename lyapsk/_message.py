@@ -14,3 +14,9 @@ def counted(number, noun):
 def listed(names):
     """As in "RNN, GRU and LSTM"."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def shortened(value):
+    """The type of a value and the start of what it looks like."""
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) < 60 else text[:57] + '...'}"

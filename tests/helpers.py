@@ -125,3 +125,13 @@ def one_step(dynamics, state, x):
         return out
 
     return states[0], pushed
+
+
+class Hostile:
+    """Unpickled, it writes a file."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return open, (str(self.marker), "w")

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from .._message import message_of
+from .._message import message_of, shortened
 from ..exceptions import InvalidInputError
 
 
@@ -38,18 +38,13 @@ def as_tensor(data, name):
         array = np.asarray(data)
     except (ValueError, TypeError, RuntimeError) as error:
         raise InvalidInputError(
-            f"{name}: got {_described(data)}, which is no array: {message_of(error)}. Pass an "
+            f"{name}: got {shortened(data)}, which is no array: {message_of(error)}. Pass an "
             "array of real numbers."
         ) from error
     if array.dtype.kind not in "biuf":
         raise InvalidInputError(
-            f"{name}: got {_described(data)} of dtype {array.dtype}. Pass an array of real numbers."
+            f"{name}: got {shortened(data)} of dtype {array.dtype}. Pass an array of real numbers."
         )
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:
         array = array.astype(np.float64)
     return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C"))
-
-
-def _described(data):
-    text = repr(data)
-    return f"{type(data).__name__} {text if len(text) < 60 else text[:57] + '...'}"

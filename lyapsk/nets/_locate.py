@@ -4,6 +4,7 @@ import torch
 from skorch import NeuralNet
 from torch import nn
 
+from .._message import shortened
 from ..exceptions import InvalidTypeError, NotInitializedNetError, RecurrentLayerError
 from ..tangent import cells_of, is_recurrent
 from ._undisturbed import undisturbed
@@ -29,7 +30,7 @@ def module_of(model):
     if isinstance(model, nn.Module):
         return unwrapped(model)
     raise InvalidTypeError(
-        f"model: got {_described(model)}. It must be an initialised skorch net, a torch module "
+        f"model: got {shortened(model)}. It must be an initialised skorch net, a torch module "
         "with a recurrent layer, or a recurrent layer; lyapunov_spectrum takes a function "
         "step(state, x) -> state too."
     )
@@ -123,8 +124,3 @@ def unwrapped(module):
             module = module.module
         else:
             return module
-
-
-def _described(model):
-    text = repr(model)
-    return f"{type(model).__name__} {text if len(text) < 60 else text[:57] + '...'}"

@@ -89,7 +89,7 @@ def many_spectra(
     return results
 
 
-def state_sizes(networks, *, layer=None, module=None, trusted=False, strict=True):
+def state_sizes(networks, *, layer, module, trusted, strict):
     """State sizes of the networks that can be read; with ``strict`` all must be."""
 
     def size(read):

@@ -20,6 +20,7 @@ from ..tangent import (
     kind_of,
     layerwise,
     n_required,
+    start_of,
 )
 from ._agreement import check_agreement
 from ._arrays import as_tensor
@@ -118,9 +119,7 @@ def _pose_layer(model, module, sequences, options, name, initial_state, like):
     if initial_state is not None:
         state = check_state(initial_state, n_sequences, state_size)
     if state is None:
-        start = kind_of(layer).start(layer)
-        state = like.new_zeros(state_size) if start is None else start
-        state = state.expand(n_sequences, state_size)
+        state = start_of(layer, like.new_zeros(state_size)).expand(n_sequences, -1)
     parts = []
     for members, drive in trajectories.drives(state.to(like)):
         if options.coupling_of(layers) == "layers":

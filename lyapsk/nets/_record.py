@@ -16,7 +16,7 @@ from torch.utils.data import BatchSampler, DataLoader, IterableDataset, Sequenti
 
 from .._message import message_of
 from ..exceptions import InvalidInputError, LyapskError, RecurrentLayerError
-from ..tangent import kind_of
+from ..tangent import kind_of, start_of
 from ._arrays import as_tensor
 from ._precision import is_coarse
 
@@ -67,8 +67,7 @@ def record(model, module, layer, sequences, check):
     given = [state for _, state in states if state is not None]
     if not given:
         return inputs, None
-    start = kind_of(layer).start(layer)
-    start = torch.zeros_like(given[0][0]) if start is None else start.to(given[0])
+    start = start_of(layer, torch.zeros_like(given[0][0]))
     return inputs, torch.cat([start.expand(n, -1) if own is None else own for n, own in states])
 
 

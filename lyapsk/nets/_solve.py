@@ -55,7 +55,13 @@ def solve(problems, options, tell=None):
                     pieces[index].append(piece)
                     errors[index] = errors[index] or _explosion(piece)
     return [
-        error or _spectrum(problem, own, options)
+        error
+        or assemble(
+            own,
+            n_exponents=options.n_exponents,
+            state_size=problem.state_size,
+            tol=options.tol,
+        )
         for problem, own, error in zip(problems, pieces, errors, strict=True)
     ]
 
@@ -160,13 +166,4 @@ def _explosion(piece):
         f"model: the state, or its derivative, of sequence {sequence} is not finite from step "
         f"{step} on: the network explodes, or a step has an infinite slope there. Use fewer steps "
         "(n_steps), smaller inputs or smaller weights."
-    )
-
-
-def _spectrum(problem, pieces, options):
-    return assemble(
-        pieces,
-        n_exponents=options.n_exponents,
-        state_size=problem.state_size,
-        tol=options.tol,
     )

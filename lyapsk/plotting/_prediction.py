@@ -5,11 +5,11 @@ from numbers import Real
 
 import numpy as np
 from scipy.special import ndtri
-from scipy.stats import rankdata
 from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 
 from .._checks import refusal
+from .._correlation import rank_correlation
 from ..exceptions import InvalidInputError, InvalidTypeError
 from ._display import Display
 from ._matplotlib import collection_style
@@ -166,7 +166,7 @@ class PredictionDisplay(Display):
         """
         y_true, y_pred, y_std = self._checked()
         self._take(ax)
-        self.r2_, self.rank_correlation_ = _r2(y_true, y_pred), _rank_correlation(y_true, y_pred)
+        self.r2_, self.rank_correlation_ = _r2(y_true, y_pred), rank_correlation(y_true, y_pred)
         look = collection_style(kwargs, s=16, alpha=0.8, linewidth=0, zorder=2.5)
         self.points_ = self.ax_.scatter(y_true, y_pred, **look)
         width = None if y_std is None else ndtri(0.5 + self.level / 2) * y_std
@@ -245,9 +245,3 @@ def _gives_std(estimator):
 def _r2(y_true, y_pred):
     spread = np.sum((y_true - y_true.mean()) ** 2)
     return float(1 - np.sum((y_true - y_pred) ** 2) / spread) if spread > 0 else np.nan
-
-
-def _rank_correlation(y_true, y_pred):
-    ranks = rankdata(y_true), rankdata(y_pred)
-    vary = all(np.ptp(rank) > 0 for rank in ranks)
-    return float(np.corrcoef(*ranks)[0, 1]) if vary else np.nan

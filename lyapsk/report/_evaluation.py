@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from inspect import signature
 
 import numpy as np
-from scipy.stats import spearmanr
 from sklearn.base import clone
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import RidgeCV
@@ -13,6 +12,7 @@ from sklearn.model_selection import RepeatedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 
+from .._correlation import rank_correlation
 from .._parallel import in_parallel, one_thread
 from ..aelle import AeLLERegressor
 
@@ -115,6 +115,5 @@ def _score(name, target, folds, predictions):
 
 def _rank_correlation(target, predicted):
     """Spearman's; not a number for one constant per fold, or where all targets are equal."""
-    if len(np.unique(predicted)) <= N_SPLITS or np.ptp(target) == 0:
-        return np.nan
-    return spearmanr(target, predicted).statistic
+    constant = len(np.unique(predicted)) <= N_SPLITS
+    return np.nan if constant else rank_correlation(target, predicted)

@@ -18,7 +18,7 @@ from .._random import same_generators
 from ..exceptions import InvalidInputError, NumericalError, RecurrentLayerError
 from ..nets import arranged, check_agreement, made_once, read_calls, recorded_calls
 from ..spectrum import Drive
-from ..tangent import kind_of, tensors_of, weights_of
+from ..tangent import kind_of, start_of, tensors_of, weights_of
 
 NUMBERS_AT_ONCE = 2**22
 """Numbers in an array of the sequences that run together: 32 MB."""
@@ -154,9 +154,7 @@ def recording_of(layer, dynamics, calls, n_rows):
             )
     like = tensors_of(dynamics.cells)[0].real
     if state is None:
-        start = kind_of(layer).start(layer)
-        state = like.new_zeros(dynamics.state_size) if start is None else start
-        state = state.expand(n_rows, -1)
+        state = start_of(layer, like.new_zeros(dynamics.state_size)).expand(n_rows, -1)
     lengths = torch.tensor([len(x) for x in sequences], device=like.device)
     return Recording(state.to(like), pad_sequence(sequences, batch_first=True).to(like), lengths)
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from .._checks import check_choice
+from .._correlation import rank_correlation
 from .._message import counted
 from ..exceptions import InvalidInputError
 from ._means import nan_mean, standard_error_of_mean
@@ -158,9 +158,4 @@ class InputSensitivity:
 def _rank_correlation(change, growth):
     """Spearman's, of the steps that have both and are not the last."""
     within = np.flatnonzero(~np.isnan(change))[:-1]
-    if len(within) < 2:
-        return np.nan
-    ranks = rankdata(change[within]), rankdata(growth[within])
-    first, second = (rank - rank.mean() for rank in ranks)
-    norm = np.sqrt(np.sum(first**2) * np.sum(second**2))
-    return np.sum(first * second) / norm if norm > 0 else np.nan
+    return rank_correlation(change[within], growth[within])

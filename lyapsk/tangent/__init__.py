@@ -16,6 +16,7 @@ from ._layers import (
     named_gradients,
     register_kind,
     register_layer,
+    start_of,
     state_weights,
     weights_of,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "named_gradients",
     "register_kind",
     "register_layer",
+    "start_of",
     "state_from_torch",
     "state_weights",
     "tensors_of",

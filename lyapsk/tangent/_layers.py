@@ -223,6 +223,12 @@ def _cells(layer, weights, dtype, device):
     return kind_of(layer).cells(layer, ready)
 
 
+def start_of(layer, zeros):
+    """Where the state of a layer starts by itself: at ``zeros`` (n,), unless it says otherwise."""
+    start = kind_of(layer).start(layer)
+    return zeros if start is None else start.to(zeros)
+
+
 def _cast(weight, dtype, device, *, copy=False):
     return weight.to(device, dtype.to_complex() if weight.is_complex() else dtype, copy=copy)
 

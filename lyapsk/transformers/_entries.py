@@ -45,16 +45,14 @@ class Networks(Sequence):
     X : as ``entries_of`` takes it
     paired : bool
         Whether entries are pairs.
-    name : str
-        What errors call X.
     """
 
-    def __init__(self, X, *, paired, name):
+    def __init__(self, X, *, paired):
         entries = entries_of(X)
         self.in_memory = isinstance(entries, list)
         self.width = 1 + paired
-        self._entries = groups_of(entries, paired=paired, name=name) if self.in_memory else entries
-        self._paired, self._name = paired, name
+        self._entries = groups_of(entries, paired=paired) if self.in_memory else entries
+        self._paired = paired
 
     def __len__(self):
         return self.width * len(self._entries)
@@ -63,7 +61,7 @@ class Networks(Sequence):
         position, place = divmod(index, self.width)
         entry = self._entries[position]
         if not self.in_memory:
-            entry = group_of(entry, position, paired=self._paired, name=self._name)
+            entry = group_of(entry, position, paired=self._paired)
         return entry[place]
 
     @property
@@ -93,7 +91,7 @@ def is_pair(entry):
     return isinstance(entry, tuple | list | np.ndarray) and len(entry) == 2
 
 
-def groups_of(entries, *, paired, name):
+def groups_of(entries, *, paired, name="X"):
     """Each entry as a tuple: ``(network,)``, or ``(network, reference)`` where ``paired``."""
     return [
         group_of(entry, position, paired=paired, name=name)
@@ -101,7 +99,7 @@ def groups_of(entries, *, paired, name):
     ]
 
 
-def group_of(entry, position, *, paired, name):
+def group_of(entry, position, *, paired, name="X"):
     """One entry as a tuple."""
     if is_pair(entry) != paired:
         raise InvalidInputError(_advice(entry, position, name, paired))

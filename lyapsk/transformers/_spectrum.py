@@ -202,7 +202,7 @@ class LyapunovSpectrumTransformer(Persistent, TransformerMixin, BaseEstimator):
         self._options()
         check_sequences(self.sequences)
         check_module(self.module)
-        networks = Networks(X, paired=self._paired, name="X")
+        networks = Networks(X, paired=self._paired)
         self.n_points_ = self.n_points
         # What is on disk is opened once, in transform, unless something is to be learned from it.
         if self.n_points is None or not networks.on_disk:
@@ -241,7 +241,7 @@ class LyapunovSpectrumTransformer(Persistent, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         missing = (None, None) if self._paired else None
         entries = [missing if spectrum is None else spectrum for spectrum in spectra]
-        groups = self._groups(entries, "spectra")
+        groups = groups_of(entries, paired=self._paired, name="spectra")
         sizes = [[s.state_size for s in group if s is not None] for group in groups]
         check_same_size(sizes, name="spectra")
         whole = [None if None in group else group for group in groups]
@@ -260,7 +260,7 @@ class LyapunovSpectrumTransformer(Persistent, TransformerMixin, BaseEstimator):
         list of LyapunovSpectrum, or of pairs (LyapunovSpectrum, LyapunovSpectrum)
             None for a network or a pair that failed, where ``error_score`` is a value.
         """
-        networks = Networks(X, paired=self._paired, name="X")
+        networks = Networks(X, paired=self._paired)
         if self._paired and not networks.on_disk:
             each = iter(networks)
             sizes = [self._state_sizes(pair, strict=False) for pair in zip(each, each, strict=True)]
@@ -276,9 +276,6 @@ class LyapunovSpectrumTransformer(Persistent, TransformerMixin, BaseEstimator):
     @property
     def _paired(self):
         return "change" in self.features
-
-    def _groups(self, entries, name):
-        return groups_of(entries, paired=self._paired, name=name)
 
     def _state_sizes(self, networks, *, strict):
         return state_sizes(

@@ -3,6 +3,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from helpers import Hostile
 from safetensors.torch import save_file
 from torch import nn
 
@@ -56,16 +57,6 @@ def test_whole_numbers_stay_whole(tmp_path):
     tokens = read_data(tmp_path / "x.csv")
     assert tokens.dtype == np.int64
     assert tokens.shape == (2, 1)
-
-
-class Hostile:
-    """Unpickled, it writes a file."""
-
-    def __init__(self, marker):
-        self.marker = marker
-
-    def __reduce__(self):
-        return open, (str(self.marker), "w")
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".safetensors", ".csv", ".txt"])

@@ -8,24 +8,6 @@ from lyapsk.__main__ import main
 from lyapsk.report._outcome import Outcome
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["demo", "--networks", "9"], "--networks: '9': give a whole number, 10 or more"),
-        (["demo", "--networks", "1.5"], "--networks: '1.5'"),
-        (["demo", "--networks", "many"], "--networks: 'many'"),
-        (["demo", "--seed", "-1"], "--seed: '-1': give a whole number, 0 to 4294967295"),
-        (["demo", "--seed", "4294967296"], "--seed: '4294967296'"),
-        (["demo", "--out", __file__], "is a file: give a directory"),
-        (["demo", "--speed", "9"], "unrecognized arguments: --speed"),
-    ],
-)
-def test_wrong_arguments_exit_with_2_and_a_reason(arguments, message, capsys):
-    with pytest.raises(SystemExit, match=r"^2$"):
-        main(arguments)
-    assert message in capsys.readouterr().err
-
-
 def test_missing_matplotlib_is_told_before_anything_is_done(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main(["demo", "--out", str(tmp_path / "new")]) == 1

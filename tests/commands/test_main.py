@@ -25,6 +25,13 @@ NAMES = [command.__name__.rpartition("._")[2] for command in COMMANDS]
         (["spectrum", "a.pt", "--data", "b.npy", "--picture", "c.txt"], "ends in .png, .pdf or"),
         (["spectrum", "a.pt", "--data", "b.npy", "--warmup", "-1"], "--warmup: '-1'"),
         (["spectrum", "a.pt", "--data", "b.npy", "--module", "net"], "give package.module:name"),
+        (["demo", "--networks", "9"], "--networks: '9': give a whole number, 10 or more"),
+        (["demo", "--networks", "1.5"], "--networks: '1.5'"),
+        (["demo", "--networks", "many"], "--networks: 'many'"),
+        (["demo", "--seed", "-1"], "--seed: '-1': give a whole number, 0 to 4294967295"),
+        (["demo", "--seed", "4294967296"], "--seed: '4294967296'"),
+        (["demo", "--out", __file__], "is a file: give a directory"),
+        (["demo", "--speed", "9"], "unrecognized arguments: --speed"),
         (["doctor", "a.pt", "--speed", "9"], "unrecognized arguments: --speed"),
     ],
 )

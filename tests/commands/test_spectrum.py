@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from helpers import Reader, make_net, tokens
+from helpers import Hostile, Reader, make_net, tokens
 from safetensors.torch import save_file
 from torch import nn
 
@@ -314,16 +314,6 @@ def test_whole_networks_without_a_layer_or_with_several(run, tmp_path):
     code, _, err = run(*arguments)
     assert code == 1
     assert "2 recurrent layers: 'a', 'b'. Say which one to follow, for example --layer 'a'" in err
-
-
-class Hostile:
-    """Unpickled, it writes a file."""
-
-    def __init__(self, marker):
-        self.marker = marker
-
-    def __reduce__(self):
-        return open, (str(self.marker), "w")
 
 
 @pytest.mark.parametrize("command", ["spectrum", "doctor"])

@@ -11,6 +11,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
+from helpers import Hostile
 from safetensors.torch import save_file
 from torch import nn
 
@@ -244,16 +245,6 @@ def test_pickles_only_where_they_are_trusted(tmp_path, suffix):
         LyapunovSpectrumTransformer(X).fit_transform([path])
     rows = LyapunovSpectrumTransformer(X, trusted=True).fit_transform([path])
     np.testing.assert_array_equal(rows[0], EXPECTED[0])
-
-
-class Hostile:
-    """Unpickled, it writes a file."""
-
-    def __init__(self, marker):
-        self.marker = marker
-
-    def __reduce__(self):
-        return open, (str(self.marker), "w")
 
 
 @pytest.mark.parametrize("suffix", [*SAVE, ".pth", ".ckpt", ".bin", ".safetensors", ".txt"])
