@@ -117,7 +117,8 @@ class Trajectories:
         ]
 
     def _period(self, n_steps):
-        return self.n_distinct if n_steps > self.n_distinct else None
+        """Steps until inputs start over; a single one that is held is no sample of any."""
+        return self.n_distinct if 1 < self.n_distinct < n_steps else None
 
 
 def bare_inputs(sequences, width=None):

@@ -534,6 +534,17 @@ def test_sequences_that_start_over_tell_no_more_than_they_hold():
     assert 0.5 < np.mean([draw.standard_error[0] for draw in draws]) / spread < 4
 
 
+def test_an_input_that_is_held_is_as_if_it_were_given_at_every_step():
+    torch.manual_seed(1)
+    layer, x = nn.RNN(1, 50), torch.zeros(1, 1, 1)
+    nn.init.normal_(layer.weight_hh_l0, std=2 / 50**0.5)
+    state = torch.randn(50)
+    found = lyapunov_spectrum(layer, x, n_steps=400, initial_state=state)
+    expected = lyapunov_spectrum(layer, torch.zeros(1, 400, 1), initial_state=state)
+    np.testing.assert_array_equal(found.standard_error, expected.standard_error)
+    assert 0 < found.standard_error[0] < 0.1
+
+
 def test_drift_is_that_of_each_sequence():
     def step(state, x):
         return torch.exp(x) * state
