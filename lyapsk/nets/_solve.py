@@ -44,7 +44,7 @@ def solve(problems, options, tell=None):
     units = units_of(problems, options)
     on_cpu = options.device.type == "cpu"
     with full_precision():
-        for followed in on_all_cores(follow, units) if on_cpu else map(follow, units):
+        for followed in on_all_cores(follow, list(units)) if on_cpu else map(follow, units):
             for unit, growth in followed:
                 for network, (index, part) in enumerate(unit.sources):
                     if isinstance(growth, ExhaustedMemoryError):

@@ -69,16 +69,18 @@ def units_of(problems, options):
     problems : list of Problem
     options : Options
 
-    Returns
-    -------
-    list of Unit
+    Yields
+    ------
+    Unit
+        Joined only when asked for: those of a GPU are followed one after the other.
     """
     groups = {}
     for index, problem in enumerate(problems):
         for part in problem.parts:
             key = (part.dynamics.shape, part.drive.shape)
             groups.setdefault(key, []).append((index, part))
-    return [unit for sources in groups.values() for unit in _split(sources, options)]
+    for sources in groups.values():
+        yield from _split(sources, options)
 
 
 def _split(sources, options):
