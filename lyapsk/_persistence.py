@@ -1,5 +1,6 @@
 """Estimators in files: plain data for exchange, and which version of lyapsk wrote them."""
 
+import os
 import re
 import warnings
 from copy import copy
@@ -15,7 +16,7 @@ from sklearn.metrics import get_scorer, get_scorer_names
 from ._files import write_atomically
 from ._message import message_of
 from ._version import __version__
-from .exceptions import InconsistentVersionWarning, InvalidInputError
+from .exceptions import InconsistentVersionWarning, InvalidInputError, InvalidTypeError
 
 OWN_TYPES = (
     "lyapsk._persistence.HeldName",
@@ -114,7 +115,7 @@ def save(estimator, path):
     >>> np.array_equal(loaded.predict(spectra), aelle.predict(spectra))
     True
     """
-    io, path = _skops_io(), Path(path)
+    io, path = _skops_io(), _path(path)
     try:
         content = io.dumps(estimator)
         _read(io, content)
@@ -126,10 +127,10 @@ def save(estimator, path):
         ) from error
     try:
         write_atomically(path, _sealed(content))
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise OSError(
-            f"path: {path} cannot be written: {error.strerror}. Give the path of a file in a "
-            "directory that is there."
+            f"path: {path} cannot be written: {getattr(error, 'strerror', None) or error}. Give "
+            "the path of a file in a directory that is there."
         ) from error
 
 
@@ -168,7 +169,7 @@ def load(path):
     Parameters are loaded as they were saved but for two, which permit to unpickle files: `trusted`
     is False and `memory` is None until you set them yourself.
     """
-    io, path = _skops_io(), Path(path)
+    io, path = _skops_io(), _path(path)
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -191,6 +192,12 @@ def load(path):
             f"path: {path} cannot be read: {type(error).__name__}: {message_of(error)}. "
             "Save it again."
         ) from error
+
+
+def _path(path):
+    if not isinstance(path, str | os.PathLike):
+        raise InvalidTypeError(f"path: got {path!r}. It must be the path of a file.")
+    return Path(path)
 
 
 def _skops_io():

@@ -44,6 +44,7 @@ from lyapsk.exceptions import (
     FailedNetworkWarning,
     InconsistentVersionWarning,
     InvalidInputError,
+    InvalidTypeError,
     LyapskWarning,
 )
 
@@ -845,3 +846,12 @@ def test_a_pickle_for_a_network_is_not_run(suffix, module, mark, tmp_path):
         path.write_bytes(content)
         with pytest.raises(InvalidInputError, match=f"net{suffix}"):
             transformer.fit_transform([path])
+
+
+def test_paths_that_are_none(fitted):
+    with pytest.raises(InvalidTypeError, match="path: got None"):
+        lyapsk.load(None)
+    with pytest.raises(InvalidTypeError, match="path: got 3"):
+        lyapsk.save(fitted("statistics"), 3)
+    with pytest.raises(OSError, match=r"path: \. cannot be written"):
+        lyapsk.save(fitted("statistics"), ".")

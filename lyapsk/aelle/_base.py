@@ -299,6 +299,11 @@ class BaseAeLLE(Persistent, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         )
         weights = check_weights(sample_weight, len(_check_finite(X)))
         counts = weights > 1 / LARGEST_RATIO
+        if counts.sum() < 2:
+            raise InvalidInputError(
+                f"sample_weight: leaves {counts.sum()} of {len(X)} rows, for those of weight 0 do "
+                "not count. At least two must."
+            )
         return X[counts], y[counts], weights[counts]
 
 

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from tempfile import TemporaryFile
 
 LARGEST_SEED = 2**32 - 1
 PICTURES = (".png", ".pdf", ".svg")
@@ -172,6 +173,10 @@ def output(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no file that can be replaced")
     if not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r}: there is no directory {str(path.parent)!r}")
+    try:
+        TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written: {error.strerror}") from error
     return path
 
 

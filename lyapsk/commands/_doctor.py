@@ -67,7 +67,8 @@ def _run(options):
     on_noise = options.data is None
     sequences = _noise(network, options) if on_noise else read_sequences(network, options)
     # Layers with frames of their own take less time, and tell which of them it is.
-    found = diagnose(take_spectrum(network, sequences, options, coupling="layers"))
+    spectrum = take_spectrum(network, sequences, options, coupling="layers")
+    found = diagnose(spectrum, n_steps=int(spectrum.n_steps.max()) + options.warmup)
     told = {
         "checkpoint": str(options.checkpoint),
         "network": network.description,

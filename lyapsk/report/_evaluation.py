@@ -106,11 +106,16 @@ def _score(name, target, folds, predictions):
         std[i // N_SPLITS, test] = np.nan if own_std is None else own_std
     return Score(
         predictor=name,
-        r2=np.mean([r2_score(target, predicted) for predicted in out_of_fold]),
+        r2=np.mean([_r2(target, predicted) for predicted in out_of_fold]),
         spearman=np.mean([_rank_correlation(target, predicted) for predicted in out_of_fold]),
         out_of_fold=out_of_fold,
         std=None if np.isnan(std).any() else std,
     )
+
+
+def _r2(target, predicted):
+    """Not a number where all targets are equal."""
+    return r2_score(target, predicted) if np.ptp(target) > 0 else np.nan
 
 
 def _rank_correlation(target, predicted):

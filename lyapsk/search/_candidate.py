@@ -142,7 +142,10 @@ def read(candidate):
     if not candidate.path.exists():
         return None
     try:
-        return pickle.loads(candidate.path.read_bytes())
+        progress = pickle.loads(candidate.path.read_bytes())
+        if not isinstance(progress, Progress):
+            raise TypeError(f"it holds a {type(progress).__name__}")
+        return progress
     except Exception as error:
         warnings.warn(
             f"{candidate.path} is damaged ({error}): its network is trained again.",

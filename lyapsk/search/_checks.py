@@ -2,6 +2,8 @@
 
 import pickle
 
+from joblib import effective_n_jobs
+from joblib.parallel import get_active_backend
 from skorch import NeuralNet
 from skorch.callbacks import Checkpoint
 from torch import nn
@@ -57,6 +59,20 @@ def check_picklable(name, value):
             "define modules, callbacks and functions at the top level of a file, and use no "
             "lambda."
         ) from error
+
+
+def check_known_to_workers(net, n_jobs):
+    """Worker processes can import what stands in a file, but not the main script."""
+    if effective_n_jobs(n_jobs) == 1 or getattr(get_active_backend()[0], "uses_threads", False):
+        return
+    for name, value in net.get_params(deep=False).items():
+        kind = value if hasattr(value, "__qualname__") else type(value)
+        if kind.__module__ == "__main__":
+            raise InvalidInputError(
+                f"net: its {name} is {kind.__qualname__} of the main script or a notebook, which "
+                f"the worker processes of n_jobs={n_jobs} do not know. Put it into a file that is "
+                "imported, or pass n_jobs=None."
+            )
 
 
 def _check_callbacks(callbacks):

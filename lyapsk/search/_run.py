@@ -9,6 +9,7 @@ from tqdm.auto import tqdm
 
 from ..exceptions import FailedNetworkWarning, NumericalError
 from ._candidate import advance, new_net, read
+from ._params import N_TRIED
 
 BATCH = 64
 """Untrained networks that are in memory at once."""
@@ -47,6 +48,17 @@ class Log:
         """Raise where everything failed."""
         if len(self.failures) == len(self.seconds):
             raise NumericalError(self.summary())
+
+    def check_some_train(self):
+        """Raise where the first that were trained all failed alike, and not by diverging."""
+        causes = {self.failures.get(i) for i in self.epochs}
+        if len(self.epochs) >= N_TRIED and len(causes) == 1:
+            (cause,) = causes
+            if cause and not cause.startswith(NumericalError.__name__):
+                raise NumericalError(
+                    f"the first {len(self.epochs)} candidates that were trained all failed, as the "
+                    f"others would: {cause.rstrip('.')}. Mend the net, X, y or scoring."
+                )
 
     def tell(self):
         """Warn of what failed."""
@@ -94,6 +106,7 @@ def train(race, training, candidates, log, n_jobs, verbose):
             jobs = [delayed(advance)(training, candidates[i], epoch) for i, epoch in todo]
             for (i, _), progress in zip(todo, parallel(jobs), strict=True):
                 _enter(race, i, progress, log)
+            log.check_some_train()
             bar.update(int(race.epochs.sum()) - bar.n)
             if race.finished.any():
                 bar.set_postfix(best=f"{np.nanmax(race.final_scores()):.4g}")

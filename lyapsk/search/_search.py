@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -17,12 +18,12 @@ from .._checks import refusal
 from ..exceptions import InvalidInputError, LyapskWarning, NumericalError
 from ..transformers import LyapunovSpectrumTransformer
 from ._candidate import Candidate, Training, read
-from ._checks import check_budget, check_net, check_picklable
+from ._checks import check_budget, check_known_to_workers, check_net, check_picklable
 from ._params import check_names, check_readable, draw, in_numbers
 from ._race import Race
 from ._results import course, results_table
 from ._run import Log, recall, train, untrained_spectra
-from ._store import described, search_directory
+from ._store import described, fingerprint, search_directory
 
 FEATURES = ("spectrum", "params")
 
@@ -253,7 +254,15 @@ class LyapunovSearchCV(MetaEstimatorMixin, BaseEstimator):
         seeds = [int(seed) for seed in rng.randint(LARGEST_SEED, size=len(settings))]
         training = self._training(X, y, settings)
         description = described(
-            self.net, settings, seeds, training.datasets, rungs=training.rungs, scoring=self.scoring
+            self.net,
+            settings,
+            seeds,
+            training.datasets,
+            rungs=training.rungs,
+            scoring=self.scoring,
+            sequences=fingerprint(self.sequences),
+            layer=self.layer,
+            features=self.features,
         )
         with search_directory(self.directory, self.resume, description) as directory:
             candidates = [
@@ -277,7 +286,7 @@ class LyapunovSearchCV(MetaEstimatorMixin, BaseEstimator):
         -------
         score : float
         """
-        check_is_fitted(self, "best_estimator_")
+        self._check_refitted()
         if self.scoring is None:
             return -float(loss_scoring(self.best_estimator_, X, y))
         return check_scoring(self.best_estimator_, scoring=self.scoring)(self.best_estimator_, X, y)
@@ -285,24 +294,32 @@ class LyapunovSearchCV(MetaEstimatorMixin, BaseEstimator):
     @_best_has("predict")
     def predict(self, X):
         """What the best network predicts."""
-        check_is_fitted(self, "best_estimator_")
+        self._check_refitted()
         return self.best_estimator_.predict(X)
 
     @_best_has("predict_proba")
     def predict_proba(self, X):
         """Probabilities, or plain outputs, of the best network."""
-        check_is_fitted(self, "best_estimator_")
+        self._check_refitted()
         return self.best_estimator_.predict_proba(X)
 
     @property
     def classes_(self):
         """Classes that the best network tells apart."""
-        check_is_fitted(self, "best_estimator_")
+        self._check_refitted()
         return self.best_estimator_.classes_
+
+    def _check_refitted(self):
+        if hasattr(self, "best_params_") and not hasattr(self, "best_estimator_"):
+            raise NotFittedError(
+                "refit: got False, so that this fitted search keeps no network to predict "
+                "with. Train one with its best_params_, or search with refit=True."
+            )
+        check_is_fitted(self, "best_estimator_")
 
     def _check(self):
         check_net(self.net, self.param_distributions)
-        if not len(self.features) or not set(self.features) <= set(FEATURES):
+        if not len(self.features) or not all(own in FEATURES for own in self.features):
             raise refusal("features", self.features, "'spectrum', 'params' or both, in a sequence")
         if self.n_first > self.n_candidates:
             raise refusal("n_first", self.n_first, f"at most n_candidates={self.n_candidates}")
@@ -311,6 +328,7 @@ class LyapunovSearchCV(MetaEstimatorMixin, BaseEstimator):
         check_budget(self.n_epochs_budget, self.n_first, self._rungs())
         for name in ("net", "param_distributions", "scoring"):
             check_picklable(name, getattr(self, name))
+        check_known_to_workers(self.net, self.n_jobs)
 
     def _rungs(self):
         """Epochs after which training pauses."""

@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 
 import joblib
 import torch
-from skorch.dataset import get_len
+from skorch.dataset import Dataset, get_len
+from torch.utils.data import Subset
 
 from .._files import writable_directory, write_atomically
 from .._version import __version__
@@ -53,7 +54,7 @@ def described(net, settings, seeds, datasets, **others):
         "candidates": [
             f"{_told(params)}, seed {seed}" for params, seed in zip(settings, seeds, strict=True)
         ],
-        "data": [_fingerprint(dataset) for dataset in datasets],
+        "data": [fingerprint(dataset) for dataset in datasets],
         **{name: _told(value) for name, value in others.items()},
     }
 
@@ -66,8 +67,8 @@ def _check_resumable(path, resume, description):
             "directory."
         )
     try:
-        found = json.loads(path.read_text())
-    except ValueError:
+        found = dict(json.loads(path.read_text()))
+    except (TypeError, ValueError):
         found = {}
     different = [name for name in description if found.get(name) != description[name]]
     if different:
@@ -84,10 +85,20 @@ def _told(value):
     return re.sub(r" at 0x[0-9A-Fa-f]+", "", repr(value))
 
 
-def _fingerprint(dataset):
-    """Number of rows, and the first and the last of them."""
-    n_rows = get_len(dataset)
-    return [n_rows, *(joblib.hash(_arrays(dataset[i])) for i in (0, n_rows - 1))]
+def fingerprint(data):
+    """A hash of arrays, nested in any way, or of a data set.
+
+    Of data sets that hold neither arrays nor a part of one that does: their number of rows, and
+    the first and the last of these.
+    """
+    if isinstance(data, Subset):
+        return f"{fingerprint(data.dataset)} {joblib.hash(list(data.indices))}"
+    if isinstance(data, Dataset):
+        return joblib.hash(_arrays([data.X, data.y]))
+    if isinstance(data, torch.utils.data.Dataset):
+        n_rows = get_len(data)
+        return joblib.hash([n_rows, *(_arrays(data[i]) for i in (0, n_rows - 1))])
+    return joblib.hash(_arrays(data))
 
 
 def _arrays(item):

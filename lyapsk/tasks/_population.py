@@ -8,12 +8,13 @@ import torch
 
 from .._checks import check_count
 from .._files import writable_directory
+from .._message import message_of
 from .._parallel import in_parallel
-from ..exceptions import InvalidInputError, InvalidTypeError, LyapskWarning
+from ..exceptions import InvalidInputError, InvalidTypeError, LyapskWarning, NumericalError
 from ._base import SequenceTask
 from ._recipes import Recipe, draw_recipes
 from ._store import network_files
-from ._training import TrainedNetwork, make_net, train_network
+from ._training import RECORDED, TrainedNetwork, make_net, train_network
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,8 @@ def make_population(
     ------
     InvalidInputError
         Naming the argument that is not allowed.
+    NumericalError
+        If a network fails, other than by diverging, with its recipe.
     OSError
         If `directory` cannot be made or written to.
 
@@ -208,6 +211,11 @@ def _check_task(task):
             f"task: got {type(task).__name__}. It must be a SequenceTask, as digits_by_rows() "
             "returns it."
         )
+    if task.metric.name in RECORDED:
+        raise InvalidInputError(
+            f"task: its metric is named {task.metric.name!r}, as what every net records of its own "
+            "training. Give it another name."
+        )
 
 
 def _checked_checkpoints(checkpoints, max_epochs):
@@ -230,7 +238,14 @@ def _files(directory, task, recipes, max_epochs, checkpoints):
 
 
 def _train_and_keep(task, recipe, max_epochs, checkpoints, file):
-    network = train_network(task, recipe, max_epochs, checkpoints)
+    try:
+        network = train_network(task, recipe, max_epochs, checkpoints)
+    except Exception as error:
+        raise NumericalError(
+            f"a network could not be trained: {recipe} failed with {type(error).__name__}: "
+            f"{message_of(error)}. Mend the task, or leave such networks out; with directory= "
+            "those that are trained already are kept."
+        ) from error
     if file is not None:
         file.write(network)
     return network

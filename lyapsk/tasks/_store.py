@@ -1,11 +1,14 @@
 """Trained networks on disk: one safetensors file for each, whole and checked."""
 
 import json
+import marshal
 from dataclasses import asdict, dataclass
 from functools import partial
 from hashlib import sha256
+from inspect import getsource
 from pathlib import Path
 from types import FunctionType
+from uuid import uuid4
 
 import joblib
 import torch
@@ -61,6 +64,9 @@ def network_files(directory, task, recipes, max_epochs, checkpoints):
         "module": task.module,
         "criterion": task.criterion,
         "metric": [task.metric.name, task.metric.function],
+        "code": [
+            _code(part) for part in (task.module, task.criterion, task.metric.function, type(task))
+        ],
         "max_epochs": max_epochs,
         "checkpoints": checkpoints,
     }
@@ -75,6 +81,11 @@ def _network_file(directory, task, recipe, settings):
             "network": repr(net.module_),
             "optimizer": net.optimizer,
             "batch_size": net.batch_size,
+            "settings": {
+                name: value
+                for name, value in net.get_params(deep=False).items()
+                if "__" in name and not name.startswith("module__")
+            },
             "recipe": asdict(recipe),
         },
         sort_keys=True,
@@ -91,7 +102,33 @@ def _told(part):
         return {"function": part.func, "arguments": part.args, "keywords": part.keywords}
     if isinstance(part, type | FunctionType):
         return f"{part.__module__}.{part.__qualname__}"
-    return part.tolist() if torch.is_tensor(part) else joblib.hash(part)
+    if torch.is_tensor(part):
+        return part.tolist()
+    try:
+        return joblib.hash(part)
+    except Exception:  # what cannot be told is never the same
+        return uuid4().hex
+
+
+def _code(part):
+    """What a function or a class of a user's does; None where its name tells.
+
+    Lists of what JSON knows, or ``_told`` tells.
+    """
+    if isinstance(part, partial):
+        return _code(part.func)
+    if not isinstance(part, type | FunctionType):
+        return None
+    if part.__module__.partition(".")[0] in ("lyapsk", "torch", "builtins"):
+        return None
+    try:
+        told = [getsource(part)]
+    except (OSError, TypeError):
+        told = [marshal.dumps(part.__code__).hex()] if isinstance(part, FunctionType) else []
+    if isinstance(part, FunctionType):
+        held = [cell.cell_contents for cell in part.__closure__ or ()]
+        told += [held, [_code(value) for value in held], part.__defaults__, part.__kwdefaults__]
+    return told
 
 
 def _network(arrays):

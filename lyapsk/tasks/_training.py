@@ -8,6 +8,9 @@ import torch
 from .._parallel import one_thread
 from .._random import seeded
 
+RECORDED = ("epoch", "batches", "train_loss", "train_batch_count", "valid_loss", "dur")
+"""What skorch's history has of every net."""
+
 
 @dataclass(frozen=True)
 class TrainedNetwork:

@@ -1,6 +1,7 @@
 """Fitted networks to spectrum features."""
 
 import os
+from itertools import chain
 from numbers import Integral, Real
 
 import numpy as np
@@ -9,8 +10,10 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._persistence import Persistent
+from ..exceptions import InvalidTypeError
 from ..nets import Options, check_sequences, many_spectra, state_sizes
 from ..nets._saved import check_module
+from ..spectrum import LyapunovSpectrum
 from ._blocks import Blocks, check_features
 from ._entries import Networks, by_group, check_same_size, groups_of
 from ._failures import in_rows, reported
@@ -242,6 +245,13 @@ class LyapunovSpectrumTransformer(Persistent, TransformerMixin, BaseEstimator):
         missing = (None, None) if self._paired else None
         entries = [missing if spectrum is None else spectrum for spectrum in spectra]
         groups = groups_of(entries, paired=self._paired, name="spectra")
+        for one in chain(*groups):
+            if not (one is None or isinstance(one, LyapunovSpectrum)):
+                raise InvalidTypeError(
+                    f"spectra: holds a {type(one).__name__}. They must be LyapunovSpectrum, as "
+                    "lyapunov_spectrum returns them; of exponents in an array take "
+                    "SpectrumStatistics."
+                )
         sizes = [[s.state_size for s in group if s is not None] for group in groups]
         check_same_size(sizes, name="spectra")
         whole = [None if None in group else group for group in groups]

@@ -4,7 +4,7 @@ import torch
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import log_loss
 
-from lyapsk import AeLLEClassifier
+from lyapsk import AeLLEClassifier, AeLLERegressor
 from lyapsk.aelle._classifier import _relative_cross_entropies
 from lyapsk.exceptions import InvalidInputError
 
@@ -93,3 +93,10 @@ def test_a_single_class_is_refused():
 def test_numbers_that_are_no_classes_are_refused():
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
         AeLLEClassifier().fit(np.eye(3), [0.1, 0.2, 0.7])
+
+
+@pytest.mark.parametrize("kind", [AeLLEClassifier, AeLLERegressor])
+def test_weights_must_leave_two_rows(kind):
+    X = np.random.default_rng(0).normal(size=(5, 3))
+    with pytest.raises(InvalidInputError, match="sample_weight: leaves 1 of 5 rows"):
+        kind().fit(X, [0, 1, 0, 1, 0], sample_weight=[1, 0, 0, 0, 0])

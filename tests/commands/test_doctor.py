@@ -107,3 +107,11 @@ def test_missing_and_wrong_files(run, tmp_path):
     code, _, err = run("doctor", tmp_path / "net.pt")
     assert code == 1
     assert "hold no recurrent layer" in err
+
+
+def test_a_warm_up_changes_neither_the_length_told_nor_what_it_means(run, checkpoint):
+    path = checkpoint("stable")
+    for more in ((), ("--warmup", N_STEPS - 50)):
+        code, out, _ = run("doctor", path, *more)
+        assert code == 0
+        assert f"{N_STEPS} steps of a sequence" in " ".join(out.split())

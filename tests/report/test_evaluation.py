@@ -92,3 +92,10 @@ def test_equal_targets_have_no_order():
         rng.normal(size=(12, 2)), rng.normal(size=12), np.zeros(12), 0, early_name="x", verbose=0
     )
     assert np.isnan([score.spearman for score in scores]).all()
+
+
+def test_where_all_targets_are_equal_nothing_can_be_predicted(features):
+    equal = np.full(60, 1.5)
+    for score in cross_validate(features, equal, equal, 0, early_name="loss", verbose=0):
+        assert np.isnan(score.r2)
+        assert np.isnan(score.spearman)

@@ -7,7 +7,9 @@ import sys
 import numpy as np
 import pytest
 import torch
+from joblib import parallel_config
 from sklearn.base import clone, is_classifier
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import accuracy_score
 from skorch import NeuralNet, NeuralNetClassifier, NeuralNetRegressor
 from skorch.callbacks import (
@@ -31,6 +33,7 @@ from lyapsk.exceptions import (
     NumericalError,
 )
 from lyapsk.search import LyapunovSearchCV
+from lyapsk.search._checks import check_known_to_workers
 from lyapsk.search._run import Log
 
 RNG = np.random.default_rng(0)
@@ -299,7 +302,7 @@ def test_a_failure_can_end_the_search():
 def test_nothing_but_failures_is_an_error():
     with pytest.raises(InvalidInputError, match=r"none of 8 candidates.*no hidden size -1"):
         fit(distributions={"module__hidden_size": [-1]})
-    with pytest.raises(NumericalError, match=r"8 of 8 candidates failed.*no hidden size -1"):
+    with pytest.raises(NumericalError, match=r"first 3 candidates .* failed.*no hidden size -1"):
         fit(distributions={"module__hidden_size": [-1]}, features=["params"], n_first=8)
 
 
@@ -433,6 +436,54 @@ def test_another_search_is_not_gone_on_with(change, differing, tmp_path):
     fit(directory=tmp_path, n_epochs_budget=9)
     with pytest.raises(InvalidInputError, match=rf"differs from this one in .*{differing}"):
         fit(directory=tmp_path, resume=True, **change)
+
+
+def test_other_data_or_sequences_are_not_gone_on_with(tmp_path):
+    make_search(directory=tmp_path, n_epochs_budget=9).fit(X[:40], Y[:40])
+    resumed = make_search(directory=tmp_path, n_epochs_budget=9, resume=True)
+    other = Y[:40].copy()
+    other[5] = 1 - other[5]
+    with pytest.raises(InvalidInputError, match="differs from this one in data"):
+        resumed.fit(X[:40], other)
+    with pytest.raises(InvalidInputError, match="differs from this one in sequences"):
+        resumed.set_params(sequences=X_VALID[:3]).fit(X[:40], Y[:40])
+    (tmp_path / "search.json").write_text("[]")
+    with pytest.raises(InvalidInputError, match="differs from this one in"):
+        make_search(directory=tmp_path, n_epochs_budget=9, resume=True).fit(X[:40], Y[:40])
+
+
+def test_a_file_of_another_kind_is_damaged(tmp_path):
+    search = fit(directory=tmp_path, n_epochs_budget=9)
+    for path in tmp_path.glob("*.pickle"):
+        path.write_bytes(pickle.dumps({"epoch": 3}))
+    with pytest.warns(LyapskWarning, match="it holds a dict.*trained again"):
+        assert_same(fit(directory=tmp_path, n_epochs_budget=9, resume=True), search)
+
+
+def no_score(net, X, y):
+    raise TypeError("no such metric")
+
+
+def test_a_fault_that_all_share_is_told_after_three():
+    with pytest.raises(NumericalError, match=r"the first 3 .* failed, .*TypeError: no such metric"):
+        fit(scoring=no_score)
+
+
+def test_without_a_network_kept_it_is_told_why_nothing_is_predicted():
+    search = fit(refit=False, n_epochs_budget=9)
+    for call in (search.predict, search.score):
+        with pytest.raises(NotFittedError, match="refit: got False"):
+            call(X[:3])
+
+
+def test_modules_of_the_main_script_are_refused_for_worker_processes(monkeypatch):
+    monkeypatch.setattr(Classifier, "__module__", "__main__")
+    net = make_net()
+    with pytest.raises(InvalidInputError, match=r"its module is Classifier of the main script"):
+        check_known_to_workers(net, 2)
+    check_known_to_workers(net, None)
+    with parallel_config("threading"):
+        check_known_to_workers(net, 2)
 
 
 def test_processes_train_what_was_chosen():

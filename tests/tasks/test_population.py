@@ -3,13 +3,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from lyapsk import LyapunovSpectrumTransformer
-from lyapsk.exceptions import InvalidInputError, InvalidTypeError, LyapskWarning
+from lyapsk.exceptions import InvalidInputError, InvalidTypeError, LyapskWarning, NumericalError
 from lyapsk.tasks import NRMSE, digits_by_rows, four_sines, make_population
 from lyapsk.tasks import _population as room
 
@@ -198,7 +199,7 @@ def test_interrupted_processes_leave_what_they_finished(population, small_task, 
     *_, last = population.recipes
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(room, "train_network", _all_but(last, room.train_network))
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(NumericalError, match="ZeroDivisionError"):
             quick(small_task, directory=tmp_path)
     assert_same(quick(small_task, directory=tmp_path), population)
     assert trained == population.recipes
@@ -255,3 +256,18 @@ def test_directory_that_cannot_be_made_is_told(small_task):
 def test_epoch_that_was_not_kept_is_refused(population):
     with pytest.raises(InvalidInputError, match=r"epoch: got 1. Weights were kept at 0, 2: ask"):
         population.nets(1)
+
+
+def test_metrics_have_names_of_their_own(small_task):
+    task = replace(small_task, metric=replace(small_task.metric, name="valid_loss"))
+    with pytest.raises(InvalidInputError, match="metric is named 'valid_loss'"):
+        make_population(task, 3, verbose=0)
+
+
+def failing(kind, hidden_size, half_width):
+    raise RuntimeError("no such module")
+
+
+def test_a_network_that_fails_is_named(small_task):
+    with pytest.raises(NumericalError, match=r"Recipe\(.*RuntimeError: no such module"):
+        make_population(replace(small_task, module=failing), 3, verbose=0)

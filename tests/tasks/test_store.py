@@ -143,6 +143,34 @@ METRICS = [
 ]
 
 
+def amplified(gain):
+    def make(**sizes):
+        return Quiet(gain, **sizes)
+
+    return make
+
+
+def decayed(kind, decay):
+    class Decayed(kind):
+        def net(self, *args, **parameters):
+            return super().net(*args, optimizer__weight_decay=decay, **parameters)
+
+    return Decayed
+
+
+def test_what_names_do_not_tell_makes_a_difference(tmp_path, small_task):
+    tasks = [
+        replace(small_task, module=amplified(1.0)),
+        replace(small_task, module=amplified(2.0)),
+        replace(small_task, metric=replace(ACCURACY, function=lambda y, output: 0.0)),
+        replace(small_task, metric=replace(ACCURACY, function=lambda y, output: 1.0)),
+        *(decayed(type(small_task), decay)(**vars(small_task)) for decay in (0, 10)),
+    ]
+    paths = [file_of(tmp_path, task).path for task in tasks]
+    assert len(set(paths)) == len(paths)
+    assert paths[0] == file_of(tmp_path, replace(small_task, module=amplified(1.0))).path
+
+
 @pytest.mark.parametrize(
     ("attribute", "choices"),
     [("module", MODULES), ("criterion", CRITERIA), ("metric", METRICS)],

@@ -163,3 +163,9 @@ def test_refused_before_computing(networks, arguments, error, message):
     transformer = LyapunovSpectrumTransformer(**{"sequences": X, **arguments})
     with pytest.raises(error, match=message):
         transformer.fit_transform(networks)
+
+
+def test_what_is_no_spectrum_is_refused():
+    transformer = LyapunovSpectrumTransformer(np.zeros((2, 5, 3))).fit([nn.GRU(3, 4)])
+    with pytest.raises(InvalidTypeError, match=r"spectra: holds a ndarray.*SpectrumStatistics"):
+        transformer.from_spectra([np.zeros(3)])
