@@ -13,6 +13,9 @@ from ._improvement import improve
 from ._rows import Rows
 from ._scaling import WinsorizedScaler, quantiles
 
+FEW = 0.03
+"""Largest share of targets far from the others that is taken for that of wild ones."""
+
 USUAL = 0.8
 """Share of the rows seen in `fit` on which the members disagree no more than usual."""
 
@@ -27,7 +30,8 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
     the larger its leave-one-out error.
 
     Inputs and targets are standardised inside, and clipped at five standard deviations, so raw
-    spectra will do, and a few wild rows or diverged runs do little harm.
+    spectra will do, and a few wild rows or diverged runs do little harm. More than three in a
+    hundred targets far from the others, as where few networks learn at all, are no wild ones.
 
     Parameters
     ----------
@@ -167,7 +171,7 @@ class AeLLERegressor(RegressorMixin, BaseAeLLE):
         self._target_shape = y.shape[1:]
         performance = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
         rows = Rows.distinct(X, performance, weights)
-        self.target_scaler_ = WinsorizedScaler(rows.targets, rows.shares)
+        self.target_scaler_ = WinsorizedScaler(rows.targets, rows.shares, few=FEW)
         standardized = self.target_scaler_.standardize(rows.targets)
         return self._fit(replace(rows, targets=standardized), _squared_errors)
 

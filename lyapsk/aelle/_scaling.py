@@ -23,17 +23,25 @@ class WinsorizedScaler:
         The rows that define the columns' units.
     shares : ndarray of shape (n_rows,)
         What each row counts.
+    few : float, optional
+        Share of rows beyond which those that lie far off are no few wild ones, but a kind of
+        their own: then the unit is so large that they are not pulled in. A single row of average
+        weight is always taken for wild.
 
     Attributes
     ----------
     center, scale : ndarray of shape (n_columns,)
     """
 
-    def __init__(self, values, shares):
+    def __init__(self, values, shares, few=None):
         low, median, high = quantiles(values, shares, [0.1, 0.5, 0.9])
         largest = np.abs(values - median).max(axis=0)
         # Where most values of a column are equal, the largest deviation is its unit.
         spread = np.where(high > low, (high - low) / _NORMAL_DECILE_RANGE, largest)
+        if few is not None:
+            few = max(few, 1 / len(values))
+            far = [_but_for_few(column, shares, few) for column in np.abs(values - median).T]
+            spread = np.maximum(spread, np.array(far) / CLIP)
         pulled_in = np.clip(_divide(values - median, spread), -CLIP, CLIP)
         mean = np.average(pulled_in, axis=0, weights=shares)
         scale = spread * np.sqrt(np.average((pulled_in - mean) ** 2, axis=0, weights=shares))
@@ -64,6 +72,14 @@ def _quantiles_of(column, shares, orders):
     shares = shares[order]
     middles = (np.cumsum(shares) - shares / 2) / shares.sum()
     return np.interp(orders, middles, column[order])
+
+
+def _but_for_few(column, shares, few):
+    """The largest value that more than a share of the rows reach; 0 where there is none."""
+    order = np.argsort(-column)
+    reach = np.cumsum(shares[order]) / shares.sum()
+    more = np.flatnonzero(reach > few * (1 + 1e-9))
+    return column[order][more[0]] if len(more) else 0.0
 
 
 def principal_axes(inputs, shares, n_axes, rng):

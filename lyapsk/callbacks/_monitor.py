@@ -52,8 +52,10 @@ class Monitor(OfFewSequences):
     def on_train_begin(self, net, **kwargs):
         """Refuse two that would record under the same names."""
         for _, other in net.callbacks_:
-            twice = set(self.names) & set(getattr(other, "names", ()))
-            if other is not self and twice:
+            if other is self or not isinstance(other, Monitor):
+                continue
+            twice = set(self.names) & set(other.names)
+            if twice:
                 raise InvalidInputError(
                     f"prefix: got {self.prefix!r}, with which {type(self).__name__} records "
                     f"{min(twice)!r} in the history as {type(other).__name__} does. Give each a "

@@ -11,8 +11,9 @@ from ._record import ONE_STEP, arranged, read_calls
 
 N_STEPS = 4
 N_SEQUENCES = 2
-ROUNDING = 10
-"""How many times the rounding errors of the dynamics a forward's may be."""
+ROUNDING = 100
+"""How many times the rounding errors of the dynamics a forward's may be: where these grow by
+chaos, two orders of summation may differ by that."""
 COARSE = 2**-8
 """Relative rounding error of products in the formats of few digits that torch may choose for single
 precision."""

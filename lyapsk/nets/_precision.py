@@ -17,15 +17,6 @@ def full_precision():
     return _PRECISION.changed()
 
 
-def is_coarse(device):
-    """Whether products of float32 matrices on a device may be of fewer digits here and now."""
-    if device.type == "cuda" or torch.is_autocast_enabled(device.type):
-        return True
-    if OF_EACH_BACKEND:
-        return torch.backends.mkldnn.matmul.fp32_precision not in ("none", "ieee")
-    return torch.get_float32_matmul_precision() != "highest"
-
-
 def _read():
     if OF_EACH_BACKEND:
         matmuls = torch.backends.cuda.matmul, torch.backends.mkldnn.matmul

@@ -1,6 +1,7 @@
 """From a model and its sequences to dynamics and drives."""
 
-from contextlib import nullcontext
+import inspect
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 
 import torch
@@ -28,7 +29,7 @@ from ._check import check_lazy, check_ranges, check_sequences, check_state, chec
 from ._derivative import check_map
 from ._locate import find_layer, module_of
 from ._precision import full_precision
-from ._record import argument_names, record, recorded_calls, refresh_weights
+from ._record import record, recorded_calls, refresh_weights
 from ._sequences import Trajectories
 from ._undisturbed import undisturbed
 
@@ -145,27 +146,33 @@ def _check_bare(layer, sequence, taken_by):
     weight = next(iter(weights.values()), sequence)
     checked = kind.is_own or form is None
     x = sequence[: 4 if checked else 1].to(weight.device, weight.real.dtype, copy=True)
-    if kind.is_cell:  # step by step, where it takes the state before
-        steps = x.unsqueeze(1)[: None if len(argument_names(layer)) > 1 else 1]
-    else:
-        steps = x.unsqueeze(1 - kind.batch_first(layer)).unsqueeze(0)
+    x, *later = x.unsqueeze(1) if kind.is_cell else [x.unsqueeze(1 - kind.batch_first(layer))]
     state = ()
     if kind.is_own and n_required(layer.forward) > 1:
         state = (kind.start(layer).to(x).unsqueeze(0),)
     with recorded_calls(layer) if checked else nullcontext() as calls:
         try:
-            for x in steps:
-                state = (layer(x, *state),)
+            state = layer(x, *state)
         except Exception as error:
             raise InvalidInputError(
                 f"sequences: the {type(layer).__name__}'s own forward failed on inputs of shape "
                 f"{tuple(x.shape)} with {type(error).__name__}: {message_of(error)}. They must be "
                 "what it takes; where it needs more than inputs, pass the module that calls it."
             ) from error
+        if checked and _may_take_a_state(layer):
+            with suppress(Exception):  # it may give outputs beside the state
+                for x in later:
+                    state = layer(x, state)
     if checked:
         check_agreement(layer, calls)
     else:
         taken_by.add(form)
+
+
+def _may_take_a_state(cell):
+    """Whether a cell's forward has a second argument that may be left out as torch's may."""
+    _, *others = inspect.signature(cell.forward).parameters.values()
+    return bool(others) and others[0].default in (None, others[0].empty)
 
 
 def _form(layer, weights):

@@ -18,7 +18,6 @@ from .._message import message_of
 from ..exceptions import InvalidInputError, LyapskError, RecurrentLayerError
 from ..tangent import kind_of, start_of
 from ._arrays import as_tensor
-from ._precision import is_coarse
 
 WEIGHT_MAKERS = BasePruningMethod, SpectralNorm, WeightNorm
 ONE_STEP = (
@@ -86,7 +85,7 @@ class Calls(list):
 @contextmanager
 def recorded_calls(layer):
     """``Calls`` of ``layer`` while the block runs."""
-    calls, names = Calls(), argument_names(layer)
+    calls, names = Calls(), _argument_names(layer)
 
     def keep(_, args, kwargs, output):
         given = [*args, *(kwargs.get(name) for name in names[len(args) :])]
@@ -94,7 +93,8 @@ def recorded_calls(layer):
         calls.append(tuple(_copied(value) for value in (inputs, hx, output)))
         if isinstance(inputs, torch.Tensor | PackedSequence):
             # Within the forward, which may choose a precision of its own.
-            calls.coarse |= is_coarse(inputs.data.device)
+            kind = inputs.data.device.type
+            calls.coarse |= kind == "cuda" or torch.is_autocast_enabled(kind)
 
     # Hooks change what a layer gives out, but of a cell what it goes on from as well.
     before_others = not kind_of(layer).is_cell
@@ -114,7 +114,7 @@ def _copied(value):
     return tuple(map(_copied, value)) if isinstance(value, tuple | list) else value
 
 
-def argument_names(layer):
+def _argument_names(layer):
     """What the layer's forward calls its inputs and states."""
     parameters = inspect.signature(layer.forward).parameters.values()
     return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][:2]

@@ -117,8 +117,7 @@ class Trajectories:
         ]
 
     def _period(self, n_steps):
-        """Steps until inputs start over; a single one that is held is no sample of any."""
-        return self.n_distinct if 1 < self.n_distinct < n_steps else None
+        return self.n_distinct if n_steps > self.n_distinct else None
 
 
 def bare_inputs(sequences, width=None):

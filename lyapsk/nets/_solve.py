@@ -119,7 +119,7 @@ def _follow(unit, problems, options, tell):
             frame,
             method=method,
             warmup=options.warmup,
-            n_blocks=_n_blocks(n_sequences, unit.drive, options),
+            n_blocks=_n_blocks(n_sequences, unit.drive.n_steps - options.warmup, options),
             keep=options.keep,
             enough=_settled(options.tol),
             tell=tell and _in_networks(tell, unit, problems),
@@ -136,11 +136,10 @@ def _in_networks(tell, unit, problems):
     return lambda n_steps: tell(n_steps * by_step)
 
 
-def _n_blocks(n_sequences, drive, options):
+def _n_blocks(n_sequences, n_steps, options):
     """Blocks in each sequence: an even number that gives all sequences enough batch means."""
-    n_steps = drive.n_steps - options.warmup
     wanted = BATCH_MEANS if options.tol else max(2, -(-BATCH_MEANS // n_sequences))
-    return min(wanted + wanted % 2, n_steps, drive.period or n_steps)
+    return min(wanted + wanted % 2, n_steps)
 
 
 def _settled(tol):
@@ -148,11 +147,15 @@ def _settled(tol):
     if tol is None:
         return None
 
-    def enough(means):
-        by_block = torch.stack(means, 2).cpu().numpy()
-        if len(means) < 2 or by_block[0, :, :, 0].size < BATCH_MEANS // 2:
+    def enough(blocks, phases):
+        by_block = torch.stack(blocks, 2).cpu().numpy()
+        if len(blocks) < 2 or by_block[0, :, :, 0].size < BATCH_MEANS // 2:
             return False
-        return all((standard_error([own]) <= tol).all() for own in by_block)
+        by_phase = torch.stack(phases, 2).cpu().numpy() if phases else [None] * len(by_block)
+        return all(
+            (standard_error([own], of_phases) <= tol).all()
+            for own, of_phases in zip(by_block, by_phase, strict=True)
+        )
 
     return enough
 

@@ -108,7 +108,7 @@ class PredictionDisplay(Display):
                 f"estimator: got {type(estimator).__name__}, which has no predict. It must be a "
                 "fitted regressor, or a pipeline that ends in one."
             )
-        if is_classifier(estimator):
+        if hasattr(estimator, "__sklearn_tags__") and is_classifier(estimator):
             raise InvalidTypeError(
                 f"estimator: got {type(estimator).__name__}, a classifier. It must be a fitted "
                 "regressor; of classes draw sklearn.metrics.ConfusionMatrixDisplay."

@@ -229,9 +229,7 @@ def joined(parts):
 
 
 # Not cudnn.flags, which refuses where its precision was set by torch's newer names.
-_CUDNN = ProcessSetting(
-    lambda: cudnn.enabled, lambda enabled: setattr(cudnn, "enabled", enabled), lambda _: False
-)
+_CUDNN = ProcessSetting(lambda: cudnn.enabled, torch._C._set_cudnn_enabled, lambda _: False)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ class Piece:
         In nats per step.
     block_lengths : tuple of int
     failed_step : ndarray of int of shape (len(members),)
-    history, frames : ndarray or None
+    by_phase, history, frames : ndarray or None
         See ``Growth``.
     """
 
@@ -31,18 +31,19 @@ class Piece:
     by_block: np.ndarray
     block_lengths: tuple
     failed_step: np.ndarray
+    by_phase: np.ndarray | None = None
     history: np.ndarray | None = None
     frames: np.ndarray | None = None
 
     @classmethod
     def of_network(cls, growth, network, layer, members):
         """The piece that one network has in a ``Growth``."""
-        by_block, failed, history, frames = (
+        kept = (growth.failed_step, growth.by_phase, growth.history, growth.frames)
+        by_block, *kept = (
             None if tensor is None else tensor[network].cpu().numpy()
-            for tensor in (growth.by_block, growth.failed_step, growth.history, growth.frames)
+            for tensor in (growth.by_block, *kept)
         )
-        lengths = growth.block_lengths
-        return cls(layer, members, by_block.astype(float), lengths, failed, history, frames)
+        return cls(layer, members, by_block.astype(float), growth.block_lengths, *kept)
 
 
 def assemble(pieces, *, n_exponents, state_size, tol):
@@ -63,10 +64,8 @@ def assemble(pieces, *, n_exponents, state_size, tol):
     layers = list(dict.fromkeys(piece.layer for piece in pieces))
     by_layer = [[piece for piece in pieces if piece.layer == layer] for layer in layers]
     means = np.concatenate([_sequence_means(own) for own in by_layer], axis=-1)
-    errors, drifts = (
-        np.concatenate([of([piece.by_block for piece in own]) for own in by_layer])
-        for of in (standard_error, _drift)
-    )
+    errors = np.concatenate([_error(own) for own in by_layer])
+    drifts = np.concatenate([_drift([piece.by_block for piece in own]) for own in by_layer])
     order = np.argsort(-means.mean(0), kind="stable")[:n_exponents]
     labels = np.repeat(np.array(layers, object), [own[0].by_block.shape[-1] for own in by_layer])
     return LyapunovSpectrum(
@@ -74,7 +73,7 @@ def assemble(pieces, *, n_exponents, state_size, tol):
         standard_error=errors[order],
         per_sequence=means[:, order],
         drift=drifts[order],
-        n_batches=min(_n_batches([piece.by_block for piece in own]) for own in by_layer),
+        n_batches=min(map(_n_batches, by_layer)),
         n_steps=np.min([_n_steps(own) for own in by_layer], axis=0),
         state_size=state_size,
         layers=None if None in layers else labels[order].astype(str),
@@ -85,7 +84,12 @@ def assemble(pieces, *, n_exponents, state_size, tol):
     )
 
 
-def standard_error(by_block):
+def _error(pieces):
+    by_block, by_phase = [piece.by_block for piece in pieces], pieces[0].by_phase
+    return standard_error(by_block, None if by_phase is None else by_phase.astype(float))
+
+
+def standard_error(by_block, by_phase=None):
     """Standard error of the mean over sequences of the growth.
 
     With at least eight sequences, from the spread of their means. With fewer, by batch means, all
@@ -96,6 +100,9 @@ def standard_error(by_block):
     ----------
     by_block : list of ndarray of shape (n_sequences, n_blocks, k)
         Mean growth in blocks, for the sequences of each length.
+    by_phase : ndarray of shape (1, n_phases, k), optional
+        Of a single sequence whose inputs start over, mean growth in parts of their period: the
+        error is no smaller than that of their mean.
 
     Returns
     -------
@@ -103,6 +110,8 @@ def standard_error(by_block):
         0 where all is minus infinity, infinite where there is a single number or only some are
         minus infinity.
     """
+    if by_phase is not None:
+        return np.maximum(standard_error(by_block), _error_of_mean(by_phase[0]))
     between = _error_of_mean(np.concatenate([blocks.mean(1) for blocks in by_block]))
     if sum(map(len, by_block)) >= MANY_SEQUENCES:
         return between
@@ -118,10 +127,13 @@ def _error_of_mean(values):
     return np.where(dead.all(0), 0.0, error)
 
 
-def _n_batches(by_block):
-    """How many numbers ``standard_error`` is taken from."""
-    n_sequences = sum(map(len, by_block))
-    return n_sequences if n_sequences >= MANY_SEQUENCES else len(_pooled(by_block))
+def _n_batches(pieces):
+    """How many numbers ``standard_error`` is taken from, at least."""
+    n_sequences = sum(len(piece.members) for piece in pieces)
+    if n_sequences >= MANY_SEQUENCES:
+        return n_sequences
+    n_blocks = len(_pooled([piece.by_block for piece in pieces]))
+    return min([n_blocks, *(p.by_phase.shape[1] for p in pieces if p.by_phase is not None)])
 
 
 def _pooled(by_block):

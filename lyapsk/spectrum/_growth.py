@@ -15,6 +15,8 @@ class Growth:
         Mean growth over each block of consecutive steps, in nats per step.
     block_lengths : tuple of int
         Steps in each block.
+    by_phase : Tensor of shape (n_networks, n_sequences, n_phases, k), or None
+        Where the inputs start over, mean growth in each part of their period.
     failed_step : Tensor of shape (n_networks, n_sequences)
         First step, counted from the start, after which the state was not finite; -1 where all
         went well.
@@ -28,6 +30,7 @@ class Growth:
 
     by_block: Tensor
     block_lengths: tuple
+    by_phase: Tensor | None
     failed_step: Tensor
     history: Tensor | None
     frames: Tensor | None

@@ -27,9 +27,9 @@ class LyapunovSpectrum:
         Of ``exponents``. With at least eight sequences from the spread of their means; with fewer
         by batch means (each sequence's growth averaged over blocks of consecutive steps, long
         enough to be nearly independent, the blocks of all sequences taken together), or from the
-        spread of the sequences where that is larger. Steps that read the same inputs, where a
-        trajectory starts over, share a block. 0 for an exponent of minus infinity throughout,
-        infinite where there is a single block.
+        spread of the sequences where that is larger. Where the inputs start over after eight
+        steps or more, it is no smaller than that from parts of their period. 0 for an exponent of
+        minus infinity throughout, infinite where there is a single block.
     per_sequence : ndarray of shape (n_sequences, n_exponents)
         Columns in the order of ``exponents``.
     drift : ndarray of shape (n_exponents,)

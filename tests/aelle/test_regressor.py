@@ -472,3 +472,14 @@ def test_a_fit_that_is_refused_leaves_the_last_one(split):
     with pytest.raises(InvalidInputError, match="device='tpu'"):
         aelle.set_params(device="tpu").fit(X, np.c_[10 * y, y])
     np.testing.assert_array_equal(aelle.predict(X_new), expected)
+
+
+def test_few_networks_that_learn_are_told_from_the_others():
+    rng = np.random.default_rng(3)
+    depth = rng.uniform(0, 1, 150)
+    X = -depth[:, None] * np.linspace(0.1, 2, 32) + 0.02 * rng.normal(size=(150, 32))
+    y = np.where(depth > 0.9, 0.95, 0.1) + 0.005 * rng.normal(size=150)
+    aelle = AeLLERegressor(max_epochs=30, random_state=0).fit(X[::2], y[::2])
+    predicted, std = aelle.predict(X[1::2], return_std=True)
+    assert r2_score(y[1::2], predicted) > 0.7
+    assert np.abs((y[1::2] - predicted) / std).max() < 10

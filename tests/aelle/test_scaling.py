@@ -102,3 +102,17 @@ def test_weighted_units_have_mean_0_and_deviation_1_too(values):
     assert inside.mean() > 0.99
     np.testing.assert_allclose(np.average(standardized, axis=0, weights=shares), 0, atol=0.01)
     np.testing.assert_allclose(np.average(standardized**2, axis=0, weights=shares), 1, atol=0.01)
+
+
+@pytest.mark.parametrize(("n_far", "is_wild"), [(1, True), (3, True), (8, False), (20, False)])
+def test_more_than_a_few_far_targets_are_not_pulled_in(n_far, is_wild):
+    values = np.random.default_rng(0).normal(size=(100, 1))
+    values[:n_far] += 1000
+    scaler = WinsorizedScaler(values, np.ones(100), few=0.03)
+    assert (np.abs(scaler.restore(scaler.standardize(values)) - values).max() > 100) == is_wild
+    assert (scaler.scale[0] < 3) == is_wild
+
+
+def test_one_of_few_targets_may_be_wild():
+    values = np.append(np.random.default_rng(0).normal(size=20), 1e9)[:, None]
+    assert WinsorizedScaler(values, np.ones(21), few=0.03).scale[0] < 3

@@ -170,3 +170,11 @@ def test_monitors_of_several_layers_record_under_names_of_their_own():
         fit(None, callbacks=twins)
     with pytest.raises(InvalidInputError, match="prefix: got 3"):
         fit(LyapunovMonitor(prefix=3))
+
+
+class Named(Callback):
+    names = None
+
+
+def test_what_other_callbacks_call_names_does_not_matter():
+    fit(None, callbacks=[LyapunovMonitor(), ("named", Named())], max_epochs=1)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from lyapsk import lyapunov_spectrum
+from lyapsk import LayerDynamics, lyapunov_spectrum, register_layer
 from lyapsk import nn as lnn
 from lyapsk.exceptions import RecurrentLayerError
 
@@ -140,3 +140,50 @@ def test_nor_is_that_of_products_of_few_digits():
         lyapunov_spectrum(nn.Sequential(nn.RNN(64, 128, batch_first=True)), torch.randn(2, 9, 64))
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+def test_high_gain_is_not_taken_for_a_difference():
+    for seed in (17, 37):
+        torch.manual_seed(seed)
+        layer = nn.RNN(2, 200, 3, batch_first=True)
+        for weight in layer.parameters():
+            nn.init.normal_(weight, 0, 100 / 200**0.5)
+        lyapunov_spectrum(nn.Sequential(layer), torch.randn(2, 4, 2), n_exponents=1)
+
+
+class OutputCell(nn.Module):
+    """Gives an output beside its state."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.GRUCell(2, 3)
+
+    def forward(self, x, h=None):
+        h = self.cell(x, h)
+        return 2 * h, h
+
+
+class FlaggedCell(OutputCell):
+    """Its second argument is no state."""
+
+    def forward(self, x, reset=True):
+        return self.cell(x)
+
+
+class OfCell(LayerDynamics):
+    def start(self, layer):
+        return torch.zeros(3)
+
+    def step(self, layer, state, x):
+        return layer.cell(x, state)
+
+    def state_of(self, layer, hx):
+        return hx[1] if isinstance(hx, tuple) else hx
+
+
+@pytest.mark.parametrize("kind", [OutputCell, FlaggedCell])
+def test_a_bare_cell_that_takes_no_state_as_it_gives_it_is_tried_for_one_step(kind):
+    register_layer(kind, OfCell, cell=True)
+    cell = kind()
+    expected = lyapunov_spectrum(cell.cell, X).exponents
+    np.testing.assert_allclose(lyapunov_spectrum(cell, X).exponents, expected, atol=1e-9)

@@ -515,23 +515,65 @@ def test_within_autocast_a_step_function_is_the_same():
     np.testing.assert_array_equal(found.exponents, expected.exponents)
 
 
-def test_sequences_that_start_over_tell_no_more_than_they_hold():
+def error_of(growth, parts):
+    """Standard error from the means over parts, which hold the number of each step's."""
+    means = np.array([growth[parts == part].mean(0) for part in np.unique(parts)])
+    return means.std(0, ddof=1) / len(means) ** 0.5
+
+
+@pytest.mark.parametrize("coupling", ["full", "layers"])
+@pytest.mark.parametrize("gain", [1, 6])
+def test_sequences_that_start_over_tell_no_more_than_they_hold(gain, coupling):
     torch.manual_seed(0)
-    layer, x = nn.GRU(1, 6), torch.randn(1, 50, 1)
-    options = {"n_steps": 1010, "warmup": 200, "method": "qr"}
+    layer, x = nn.GRU(1, 6, 2), torch.randn(1, 50, 1)
+    with torch.no_grad():
+        for weight in layer.parameters():
+            weight *= gain
+    options = {"n_steps": 1010, "warmup": 200, "method": "qr", "coupling": coupling}
     growth = lyapunov_spectrum(layer, x, **options, keep="growth").growth[0]
     found = lyapunov_spectrum(layer, x, **options)
-    edges = [50 * block // 16 for block in range(17)]
-    phases = np.searchsorted(edges, np.arange(810) % 50, side="right") - 1
-    blocks = np.array([growth[phases == block].mean(0) for block in range(16)])
-    errors = blocks.std(0, ddof=1) / 4
-    np.testing.assert_allclose(found.exponents, growth.mean(0)[found.order], rtol=1e-12)
-    np.testing.assert_allclose(found.standard_error, errors[found.order], rtol=1e-9)
+    steps = np.arange(810)
+    by_block, by_phase = (
+        error_of(growth, np.searchsorted(np.arange(1, n + 1) * m // n, of_part, side="right"))
+        for n, m, of_part in ((16, 810, steps), (12, 50, steps % 50))
+    )
+    np.testing.assert_allclose(found.exponents, growth.mean(0)[found.order], rtol=1e-9)
+    errors = np.maximum(by_block, by_phase)[found.order]
+    np.testing.assert_allclose(found.standard_error, errors, rtol=1e-9)
     assert found.n_steps == 810
+    assert found.n_batches == 12
     assert lyapunov_spectrum(layer, x, **options, tol=1e-9).n_steps == 810
+
+
+def test_errors_of_sequences_that_start_over_are_the_spread_over_others():
+    torch.manual_seed(0)
+    layer, options = nn.GRU(1, 6), {"n_steps": 1000, "warmup": 200}
     draws = [lyapunov_spectrum(layer, torch.randn(1, 50, 1), **options) for _ in range(12)]
     spread = np.std([draw.exponents[0] for draw in draws], ddof=1)
     assert 0.5 < np.mean([draw.standard_error[0] for draw in draws]) / spread < 4
+
+
+def test_chaos_and_transients_are_seen_where_inputs_start_over():
+    torch.manual_seed(0)
+    W = torch.randn(50, 50, dtype=torch.float64) * 2 / 50**0.5
+    for n_inputs in (1, 2, 12):
+        x = 0.1 * np.random.default_rng(1).normal(size=(1, n_inputs, 1))
+        found = lyapunov_spectrum(
+            *(lambda s, x: torch.tanh(W @ s + x[0]), x),
+            **{"initial_state": np.ones((1, 50)), "n_steps": 600, "n_exponents": 1},
+        )
+        assert 0.001 < found.standard_error[0] < 0.05
+
+    def settling(s, x):
+        return torch.stack([0.99 * s[0], 0.5 * torch.exp(s[0]) * s[1] + 0 * x[0]])
+
+    drifts = [
+        lyapunov_spectrum(settling, torch.zeros(1, n, 1), initial_state=[1.0, 0.0], n_steps=400)
+        for n in (1, 20, 400)
+    ]
+    for found in drifts:
+        np.testing.assert_allclose(found.drift, drifts[-1].drift, atol=1e-9)
+        assert np.abs(found.drift).max() > 0.3
 
 
 def test_an_input_that_is_held_is_as_if_it_were_given_at_every_step():

@@ -2,6 +2,7 @@
 
 import copy
 import random
+from collections import OrderedDict, deque
 
 import numpy as np
 import pytest
@@ -400,31 +401,78 @@ class Carrying(nn.Module):
     def __init__(self):
         super().__init__()
         self.recurrent = nn.GRU(3, 4, batch_first=True)
-        self.h, self.kept, self.last, self.calls = None, torch.zeros(1, 3, 4), [None], {}
+        self.h, self.calls = None, {}
 
     def forward(self, x):
-        y, h = self.recurrent(x, self.h)
-        self.h, self.last[0], self.calls["n"], self.new = h, h, 1, h
-        self.kept.copy_(h)
+        y, self.h = self.recurrent(x, self.h)
+        self.calls["n"], self.new = 1, self.h
         return y
 
 
-def test_plain_attributes_are_left_as_they_were():
-    module = Carrying()
+PLACES = {
+    "tensor": lambda h: (h, lambda held: held),
+    "list": lambda h: ([h], lambda held: held[0]),
+    "dict": lambda h: ({"h": h}, lambda held: held["h"]),
+    "nested": lambda h: (OrderedDict(h=(deque([h]),)), lambda held: held["h"][0][0]),
+    "array": lambda h: (h.numpy(), torch.from_numpy),
+}
+
+
+class InPlace(Carrying):
+    """The same with a state that is written to where it stands."""
+
+    def __init__(self, place):
+        super().__init__()
+        self.held, self.read = PLACES[place](torch.zeros(1, 3, 4))
+
+    def forward(self, x):
+        y, h = self.recurrent(x, self.read(self.held))
+        self.read(self.held).copy_(h)
+        return y
+
+
+@pytest.mark.parametrize("module", [Carrying(), *map(InPlace, PLACES)])
+def test_plain_attributes_are_left_as_they_were(module):
     expected = lyapunov_spectrum(module.recurrent, SEQUENCES).exponents
     for _ in range(2):
         np.testing.assert_allclose(lyapunov_spectrum(module, SEQUENCES).exponents, expected)
     assert module.h is None
-    assert not module.kept.any()
-    assert module.last == [None]
     assert module.calls == {}
     assert not hasattr(module, "new")
+    if isinstance(module, InPlace):
+        assert not module.read(module.held).any()
+
+
+class Holding(nn.Module):
+    def __init__(self, value):
+        super().__init__()
+        self.recurrent, self.value = nn.GRU(3, 4, batch_first=True), value
+
+    def forward(self, x):
+        return self.recurrent(x)
+
+
+HELD = {
+    "not a number": torch.full((1,), torch.nan).expand(5),
+    "sparse": torch.eye(3).to_sparse(),
+    "meta": torch.empty(3, device="meta"),
+    "of eight bits": torch.zeros(3, dtype=torch.bits8),
+    "inference": torch.inference_mode()(torch.ones)(3),
+    "read only": np.broadcast_to(np.ones(1), 3),
+    "objects": np.array([None]),
+}
+
+
+@pytest.mark.parametrize("kind", HELD)
+def test_whatever_a_module_holds_is_left_alone(kind):
+    module = Holding(HELD[kind])
+    lyapunov_spectrum(module, SEQUENCES)
+    assert module.value is HELD[kind]
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3])
 def test_batches_start_where_the_module_starts_them(batch_size):
     net = NeuralNet(Carrying, nn.MSELoss, batch_size=batch_size).initialize()
-    net.module_.kept = torch.zeros(1, batch_size, 4)
     sequences = torch.as_tensor(SEQUENCES).float().repeat(2, 1, 1)
     with torch.no_grad():
         ends = [None]

@@ -138,3 +138,13 @@ def test_classes_are_refused(ax):
     classifier = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, X[:, 0] > 0)
     with pytest.raises(InvalidTypeError, match="estimator: got Pipeline, a classifier"):
         PredictionDisplay.from_estimator(classifier, X, X[:, 0] > 0, ax=ax)
+
+
+class OnlyPredicts:
+    def predict(self, X):
+        return X[:, 0]
+
+
+def test_whatever_predicts_will_do(ax):
+    display = PredictionDisplay.from_estimator(OnlyPredicts(), TRUE[:, None], TRUE, ax=ax)
+    assert display.r2_ == 1
