@@ -41,13 +41,10 @@ def undisturbed(model, *, draws=True):
         modules = [m for root in _roots(model) for m in root.modules()]
         modes = [m.training for m in modules]
         buffers = [dict(m._buffers) for m in modules]
-        attributes = [
-            {name: value for name, value in vars(m).items() if name not in _OF_TORCH}
-            for m in modules
-        ]
+        attributes = [_attributes(m) for m in modules]
         undo = [
             *(call for m in modules for b in m.buffers(False) for call in _undoing_tensor(b, inf)),
-            *(call for own in attributes for v in own.values() for call in _undoing(v)),
+            *(call for own in attributes for v in (own or {}).values() for call in _undoing(v)),
         ]
         try:
             for module in modules:
@@ -57,9 +54,17 @@ def undisturbed(model, *, draws=True):
             for module, mode, held, own in zip(modules, modes, buffers, attributes, strict=True):
                 module.training = mode
                 module._buffers.update(held)
-                _restore(module, own)
+                if own is not None:
+                    _restore(module, own)
             for call in undo:
                 call()
+
+
+def _attributes(module):
+    """Plain attributes by name; None for torch's own modules, which keep no state in such."""
+    if type(module).__module__.startswith("torch."):
+        return None
+    return {name: value for name, value in vars(module).items() if name not in _OF_TORCH}
 
 
 def _restore(module, attributes):

@@ -418,6 +418,25 @@ PLACES = {
 }
 
 
+class Growing(nn.Module):
+    """Has no attribute before it is called."""
+
+    def __init__(self):
+        super().__init__()
+        self.recurrent = nn.GRU(3, 4, batch_first=True)
+
+    def forward(self, x):
+        y, self.h = self.recurrent(x, getattr(self, "h", None))
+        return y
+
+
+def test_a_first_attribute_is_taken_away():
+    module = Growing()
+    found = [lyapunov_spectrum(module, SEQUENCES).exponents for _ in range(2)]
+    np.testing.assert_array_equal(*found)
+    assert not hasattr(module, "h")
+
+
 class InPlace(Carrying):
     """The same with a state that is written to where it stands."""
 
