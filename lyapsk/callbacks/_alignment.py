@@ -1,6 +1,12 @@
 """Watch gradient and growth line up as a network trains."""
 
-from ..scorers import GradientAlignmentScorer, InputSensitivityScorer, frame_gradient
+from ..nets import state_size
+from ..scorers import (
+    GradientAlignmentScorer,
+    InputSensitivityScorer,
+    frame_gradient,
+    usual_directions,
+)
 from ._monitor import Monitor
 
 
@@ -22,8 +28,8 @@ class AlignmentMonitor(Monitor):
         where there are no others.
     epochs : int, collection of int or "doubling", default=1
         Every how many epochs; after which, counted from 1; or after 1, 2, 4, 8 and so on.
-    n_directions : int, default=5
-        Leading directions of the frame.
+    n_directions : int, optional
+        Leading directions of the frame. By default 5, or one less than the state has.
     n_singular : int, default=2
         Leading singular vectors of the gradient.
     n_draws : int, default=0
@@ -77,7 +83,7 @@ class AlignmentMonitor(Monitor):
         *,
         n_sequences=32,
         epochs=1,
-        n_directions=5,
+        n_directions=None,
         n_singular=2,
         n_draws=0,
         layer=None,
@@ -92,7 +98,8 @@ class AlignmentMonitor(Monitor):
 
     def read(self, net, dataset, epoch):
         """Scores of both sides, share and sensitivity."""
-        options = {"n_directions": self.n_directions, "layer": self.layer}
+        usual = usual_directions(state_size(net, self.layer))
+        options = {"n_directions": self.n_directions or usual, "layer": self.layer}
         state, adjoint = (
             GradientAlignmentScorer(side=side, n_singular=self.n_singular, **options)
             for side in ("state", "adjoint")

@@ -3,7 +3,7 @@
 from ._agreement import check_agreement
 from ._check import check_sequences, check_weights
 from ._entry import lyapunov_spectrum
-from ._locate import find_layer, module_of, unwrapped
+from ._locate import find_layer, module_of, state_size, unwrapped
 from ._many import failed, many_spectra, state_sizes
 from ._options import Options
 from ._problem import Problem, pose
@@ -41,6 +41,7 @@ __all__ = [
     "recorded_calls",
     "refresh_weights",
     "solve",
+    "state_size",
     "state_sizes",
     "undisturbed",
     "unwrapped",

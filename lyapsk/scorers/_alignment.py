@@ -20,8 +20,6 @@ from ._source import Source
 
 _SIDES = {"state": state_side, "adjoint": adjoint_side}
 
-USUAL_DIRECTIONS = 5
-
 _FAR = 0.01
 """Relative distance to autograd from which on there is a warning."""
 
@@ -203,9 +201,8 @@ class GradientAlignmentScorer(BaseEstimator):
         return source
 
     def _n_directions(self, source):
-        if self.n_directions is not None:
-            return self.n_directions
-        return max(1, min(USUAL_DIRECTIONS, source.dynamics.state_size - 1))
+        usual = usual_directions(source.dynamics.state_size)
+        return usual if self.n_directions is None else self.n_directions
 
     def _overlaps(self, source, readings):
         """Overlaps (n_sequences, n_steps, q, m) without the warm-up, NaN where there are none."""
@@ -225,6 +222,11 @@ class GradientAlignmentScorer(BaseEstimator):
             # Those that have as many steps more, as the warm-up asks, before their end.
             used = pad(used, (0, self.warmup))[:, self.warmup :]
         return overlaps.masked_fill(~used[..., None, None], torch.nan)
+
+
+def usual_directions(state_size):
+    """How many directions are looked at where nobody says: fewer than there are."""
+    return max(1, min(5, state_size - 1))
 
 
 def _numbers_each(frame, reading):

@@ -3,6 +3,7 @@ import pytest
 import torch
 from helpers import make_net, tokens
 from skorch.callbacks import Callback
+from torch import nn
 
 from lyapsk import GradientAlignmentScorer, InputSensitivityScorer, frame_gradient
 from lyapsk.callbacks import AlignmentMonitor
@@ -104,3 +105,12 @@ def test_refused_before_the_first_epoch(given, message):
     with pytest.raises(InvalidInputError, match=message):
         net.fit(X, Y)
     assert not any("train_loss" in row for row in net.history)
+
+
+def test_small_states_have_fewer_directions():
+    rows = []
+    for given in ({}, {"n_directions": 2}):
+        monitor = AlignmentMonitor(n_sequences=4, **given)
+        net = make_net(nn.RNN, n_units=3, callbacks=[monitor]).fit(X, Y)
+        rows.append([net.history[0, name] for name in monitor.names[:4]])
+    assert rows[0] == rows[1]
