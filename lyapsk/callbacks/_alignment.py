@@ -1,12 +1,8 @@
 """Watch gradient and growth line up as a network trains."""
 
 from ..nets import state_size
-from ..scorers import (
-    GradientAlignmentScorer,
-    InputSensitivityScorer,
-    frame_gradient,
-    usual_directions,
-)
+from ..scorers import GradientAlignmentScorer, InputSensitivityScorer, frame_gradient
+from ..scorers._alignment import usual_directions
 from ._monitor import Monitor
 
 

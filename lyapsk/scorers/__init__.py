@@ -1,6 +1,6 @@
 """Scores of fitted nets that need the network itself, not its predictions."""
 
-from ._alignment import GradientAlignmentScorer, usual_directions
+from ._alignment import GradientAlignmentScorer
 from ._frame_gradient import FrameGradient, frame_gradient
 from ._result import GradientAlignment
 from ._sensitivity import InputSensitivityScorer
@@ -13,5 +13,4 @@ __all__ = [
     "InputSensitivity",
     "InputSensitivityScorer",
     "frame_gradient",
-    "usual_directions",
 ]
