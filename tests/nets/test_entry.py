@@ -545,6 +545,12 @@ def test_sequences_that_start_over_tell_no_more_than_they_hold(gain, coupling):
     assert lyapunov_spectrum(layer, x, **options, tol=1e-9).n_steps == 810
 
 
+def test_no_early_end_before_all_inputs_were_read():
+    layer, x = nn.GRU(1, 4), torch.randn(1, 300, 1, generator=torch.Generator().manual_seed(0))
+    assert lyapunov_spectrum(layer, x, n_steps=400, tol=10).n_steps >= 300
+    assert lyapunov_spectrum(layer, x, n_steps=300, tol=10).n_steps < 300
+
+
 def test_errors_of_sequences_that_start_over_are_the_spread_over_others():
     torch.manual_seed(0)
     layer, options = nn.GRU(1, 6), {"n_steps": 1000, "warmup": 200}
