@@ -95,7 +95,8 @@ class AlignmentMonitor(Monitor):
     def read(self, net, dataset, epoch):
         """Scores of both sides, share and sensitivity."""
         usual = usual_directions(state_size(net, self.layer))
-        options = {"n_directions": self.n_directions or usual, "layer": self.layer}
+        n_directions = usual if self.n_directions is None else self.n_directions
+        options = {"n_directions": n_directions, "layer": self.layer}
         state, adjoint = (
             GradientAlignmentScorer(side=side, n_singular=self.n_singular, **options)
             for side in ("state", "adjoint")

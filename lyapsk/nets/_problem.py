@@ -172,7 +172,7 @@ def _check_bare(layer, sequence, taken_by):
 def _may_take_a_state(cell):
     """Whether a cell's forward has a second argument that may be left out as torch's may."""
     _, *others = inspect.signature(cell.forward).parameters.values()
-    return bool(others) and others[0].default in (None, others[0].empty)
+    return bool(others) and (others[0].default is None or others[0].default is others[0].empty)
 
 
 def _form(layer, weights):

@@ -65,15 +65,15 @@ class Trajectories:
         With which of these each trajectory starts.
     stacked : list of (members, Tensor of shape (n_steps, 1, len(members), n_inputs))
         For each length, which trajectories have it.
-    n_distinct : int
-        Steps of all sequences together: a longer trajectory starts over.
+    period : int or None
+        Steps of all sequences together, where trajectories are longer and start over.
     """
 
     first: torch.Tensor
     n_sequences: int
     starts: list
     stacked: list
-    n_distinct: int
+    period: int | None
 
     @classmethod
     def of(cls, inputs, options):
@@ -96,7 +96,9 @@ class Trajectories:
             (tuple(own), torch.stack([followed[i] for i in own], 1).unsqueeze(1))
             for own in members.values()
         ]
-        return cls(given[0], len(inputs), starts, stacked, sum(map(len, inputs)))
+        n_distinct = sum(map(len, inputs))
+        period = n_distinct if n_distinct < (options.n_steps or 0) else None
+        return cls(given[0], len(inputs), starts, stacked, period)
 
     def drives(self, state):
         """Drives of one network, one for each length.
@@ -111,13 +113,7 @@ class Trajectories:
         list of (members, Drive)
         """
         state = state[self.starts]
-        return [
-            (own, Drive(state[None, own], x, len(x), self._period(len(x))))
-            for own, x in self.stacked
-        ]
-
-    def _period(self, n_steps):
-        return self.n_distinct if n_steps > self.n_distinct else None
+        return [(own, Drive(state[None, own], x, len(x), self.period)) for own, x in self.stacked]
 
 
 def bare_inputs(sequences, width=None):

@@ -6,7 +6,7 @@ import torch
 from torch.autograd import forward_ad
 from torch.utils.checkpoint import checkpoint
 
-from ._frames import without_lost
+from ._frames import are_lost
 
 
 def differentiable_exponents(dynamics, drive, frame):
@@ -54,7 +54,7 @@ def _segment(dynamics, inputs, state, frames):
     for x in inputs:
         state, pushed = _pushed(dynamics, x, state, frames)
         # Of a frame that is not finite the growth is minus infinity.
-        Q, R = torch.linalg.qr(without_lost(pushed)[0].mT)
+        Q, R = torch.linalg.qr(pushed.masked_fill(are_lost(pushed).unsqueeze(-1), 0).mT)
         frames = Q.mT
         total = total + R.diagonal(dim1=-2, dim2=-1).abs().log().mean(0)
     return state, frames, total

@@ -50,8 +50,8 @@ def orthonormalize(tangents):
     factor : Tensor of shape (..., k, k)
         ``R_t``.
     """
-    tangents, lost = without_lost(tangents)
-    Q, R = torch.linalg.qr(tangents.mT)
+    lost = are_lost(tangents)
+    Q, R = torch.linalg.qr(tangents.masked_fill(lost.unsqueeze(-1), 0).mT)
     diagonal = R.diagonal(dim1=-2, dim2=-1).abs()
     # The square of a factor may overflow where the factor does not.
     largest = R.abs().amax(-2).clamp_min(torch.finfo(R.dtype).tiny)
@@ -61,20 +61,13 @@ def orthonormalize(tangents):
     return Q.mT, growth.masked_fill(lost, torch.nan), R
 
 
-def without_lost(tangents):
-    """Frames (..., k, n) with 0 in place of those that are not finite throughout.
+def are_lost(tangents):
+    """Which of frames (..., k, n) are not finite throughout: (..., 1).
 
-    On a GPU, factorisations of what is not finite may wait forever, or give finite numbers
-    (pytorch issues 134334, 173638).
-
-    Returns
-    -------
-    tangents : Tensor of shape (..., k, n)
-    lost : Tensor of shape (..., 1)
-        Which frames are replaced.
+    On a GPU, factorisations of such may wait forever, or give finite numbers (pytorch issues
+    134334, 173638): they are to be replaced by 0.
     """
-    lost = ~tangents.isfinite().flatten(-2).all(-1, keepdim=True)
-    return tangents.masked_fill(lost.unsqueeze(-1), 0), lost
+    return ~tangents.isfinite().flatten(-2).all(-1, keepdim=True)
 
 
 def log_diagonal(frame):

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from ._frames import RESOLUTION, without_lost
+from ._frames import RESOLUTION, are_lost
 
 
 class LU:
@@ -54,10 +54,11 @@ class LU:
             might overflow are left out, and pivots of a frame that is not finite are no numbers.
         """
         if careful:
-            finite, lost = without_lost(self._tangents)
-            scale = self._scale(finite)
-            finite /= scale
-            torch.mul(finite, finite.abs() >= self._smallest, out=self._tangents)
+            lost = are_lost(self._tangents)
+            self._tangents.masked_fill_(lost.unsqueeze(-1), 0)
+            scale = self._scale(self._tangents)
+            self._tangents.div_(scale)
+            self._tangents.masked_fill_(self._tangents.abs() < self._smallest, 0)
         torch.linalg.lu_factor_ex(self._Z, out=(self._Z, self._swaps, self._info))
         torch.abs(self._diagonal, out=pivots)
         if careful:

@@ -57,6 +57,8 @@ def network_files(directory, task, recipes, max_epochs, checkpoints):
     data = digest(
         {name: getattr(task, name) for name in ("X_train", "y_train", "X_valid", "y_valid")}
     )
+    parts = (task.module, task.criterion, task.metric.function, type(task))
+    code = [_code(part) for part in parts]
     settings = {
         "format": FORMAT,
         "task": task.name,
@@ -64,9 +66,7 @@ def network_files(directory, task, recipes, max_epochs, checkpoints):
         "module": task.module,
         "criterion": task.criterion,
         "metric": [task.metric.name, task.metric.function],
-        "code": [
-            _code(part) for part in (task.module, task.criterion, task.metric.function, type(task))
-        ],
+        "code": sha256(json.dumps(code, default=_told).encode()).hexdigest(),
         "max_epochs": max_epochs,
         "checkpoints": checkpoints,
     }

@@ -114,3 +114,8 @@ def test_small_states_have_fewer_directions():
         net = make_net(nn.RNN, n_units=3, callbacks=[monitor]).fit(X, Y)
         rows.append([net.history[0, name] for name in monitor.names[:4]])
     assert rows[0] == rows[1]
+
+
+def test_no_directions_are_refused():
+    with pytest.raises(InvalidInputError, match="n_directions: got 0"):
+        make_net(callbacks=[AlignmentMonitor(n_sequences=4, n_directions=0)]).fit(X, Y)

@@ -187,3 +187,15 @@ def test_a_bare_cell_that_takes_no_state_as_it_gives_it_is_tried_for_one_step(ki
     cell = kind()
     expected = lyapunov_spectrum(cell.cell, X).exponents
     np.testing.assert_allclose(lyapunov_spectrum(cell, X).exponents, expected, atol=1e-9)
+
+
+class Defaulting(OutputCell):
+    """Its second argument has a tensor as its default."""
+
+    def forward(self, x, scale=torch.ones(3)):  # noqa: B008
+        return scale * self.cell(x)
+
+
+def test_a_default_may_be_a_tensor():
+    register_layer(Defaulting, OfCell, cell=True)
+    assert len(lyapunov_spectrum(Defaulting(), X).exponents) == 3

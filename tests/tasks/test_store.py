@@ -180,3 +180,10 @@ def test_tasks_that_train_differently_share_no_networks(tmp_path, small_task, at
     paths = [file_of(tmp_path, task).path for task in tasks]
     assert len(set(paths)) == len(paths)
     assert paths == [file_of(tmp_path, pickle.loads(pickle.dumps(task))).path for task in tasks]
+
+
+def test_code_is_told_by_its_digest_alone(tmp_path, small_task):
+    assert (
+        "return Quiet"
+        not in file_of(tmp_path, replace(small_task, module=amplified(1.0))).description
+    )
