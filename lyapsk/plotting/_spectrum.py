@@ -260,7 +260,7 @@ class SpectrumDisplay(Display):
         return colours[i % len(colours)]
 
     def _annotate(self, names):
-        below = "" if self.dead_ is None else " (triangles: minus infinity)"
+        below = "" if self.dead_ is None else " (▼: \N{MINUS SIGN}∞)"
         xlabel = f"Relative rank of the exponent{below}"
         self.ax_.set(xlabel=xlabel, ylabel="Exponent (nats per step)")
         self.colorbar_ = None

@@ -209,6 +209,6 @@ def test_dead_directions_are_triangles_at_their_ranks(ax):
     colours = display.lines_.get_colors()[[0, 0, 0, 1]]
     np.testing.assert_allclose(display.dead_.get_facecolors()[:, :3], colours[:, :3])
     assert ax.get_xlim()[1] > 1
-    assert "triangles" in ax.get_xlabel()
+    assert "▼" in ax.get_xlabel()
     alive = SpectrumDisplay.from_predictions([np.array([0.5, -1.0])], ax=ax)
     assert alive.dead_ is None
